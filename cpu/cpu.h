@@ -1,0 +1,28 @@
+/* The cpu backend's device, and what its rungs share. */
+#ifndef OSPREY_CPU_H
+#define OSPREY_CPU_H
+
+#include <stdlib.h>
+
+#include "runtime/backend.h"
+
+enum cpu_isa { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_ISA_COUNT };
+
+struct cpu_device {
+    int threads;       /* for num_threads(...): results must not depend on it */
+    enum cpu_isa isa;  /* what *.simd.c functions to call: tables are indexed by it */
+    struct cpu_clock *clock;
+};
+
+static inline const struct cpu_device *cpu_of(const struct osp_device *device) { return (const struct cpu_device *)device; }
+
+/* 64-byte aligned; NULL when there is no memory. Free with free(). */
+static inline void *cpu_alloc(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64 + 64); }
+
+/* The number of valid rows among rows [n*T, n*T + T), or T without counts. */
+static inline int64_t cpu_valid_rows(const struct osp_tensor *counts, int64_t n, int64_t t)
+{
+    return counts->data ? ((const int32_t *)counts->data)[n] : t;
+}
+
+#endif

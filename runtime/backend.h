@@ -1,0 +1,123 @@
+/* The backend contract: memory, a clock, and one ladder of kernels for each op. DESIGN section 4. */
+#ifndef OSPREY_BACKEND_H
+#define OSPREY_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ops.h"
+#include "osprey.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum osp_dtype { OSP_F32, OSP_F16, OSP_BF16, OSP_U8, OSP_I32, OSP_I64 };
+size_t osp_dtype_size(enum osp_dtype dtype);
+
+enum { OSP_MAX_RANK = 4 };
+
+struct osp_shape {
+    int rank;
+    int64_t dim[OSP_MAX_RANK];
+};
+int64_t osp_shape_count(const struct osp_shape *shape); /* elements; 1 for rank 0 */
+
+struct osp_tensor {
+    enum osp_dtype dtype;
+    struct osp_shape shape;
+    void *data; /* device memory; NULL: an absent optional input, or a call that is not yet bound to memory */
+};
+
+/* A weight as the graph sees it: f32 rows computed on request from the mapped file, with batch norm folded in.
+ * Row k of a (K,C,R,S) weight is its C*R*S values in that order; of a (K,C) weight its C values, already in NHWC order. */
+struct osp_constant;
+struct osp_shape osp_constant_shape(const struct osp_constant *constant);
+void osp_constant_rows(const struct osp_constant *constant, int64_t first, int64_t count, float *out); /* host memory */
+
+struct osp_dims {
+    int n, h, w; /* the plan's batch and padded size */
+};
+
+/* One node, as a kernel sees it. Attributes: attrs->conv2d and so on. */
+struct osp_call {
+    enum osp_op op;
+    const union osp_attrs *attrs;
+    struct osp_dims dims;
+    int inputs, outputs;
+    struct osp_tensor in[OSP_MAX_INPUTS];
+    struct osp_tensor out[OSP_MAX_OUTPUTS];
+    const struct osp_constant *constant[OSP_MAX_CONSTANTS]; /* NULL: absent */
+    void *scratch;                                          /* as many bytes as the rung's scratch() asked, 64-byte aligned */
+};
+
+struct osp_device; /* opaque here: each backend casts it to its own struct */
+
+struct osp_device_options {
+    int threads;     /* 0: all */
+    const char *isa; /* NULL: best */
+};
+
+/* What a rung keeps for a node between runs: packed weights, library plans. */
+struct osp_node_state {
+    void *data;
+};
+
+struct osp_kernel { /* one rung, or one call into a library */
+    const char *name; /* "tile": typed, traced, tested */
+    /* NULL: accepts every call; else returns NULL to accept or the reason, a sentence. Shapes are set, memory is not. */
+    const char *(*refuses)(const struct osp_device *, const struct osp_call *);
+    /* Seconds, by a model; NULL: better than the rung below. */
+    double (*cost)(const struct osp_device *, const struct osp_call *);
+    /* Packs weights, once per model and device: may look at attrs and constants, never at shapes. NULL: nothing to do. */
+    osp_status (*prepare)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
+    void (*release)(struct osp_device *, struct osp_node_state *);
+    size_t (*scratch)(const struct osp_device *, const struct osp_call *); /* bytes; NULL: none */
+    osp_status (*run)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
+};
+
+struct osp_ladder {
+    const struct osp_kernel *const *rungs; /* plainest first */
+    int count;
+};
+
+struct osp_memory {
+    osp_status (*alloc)(struct osp_device *, size_t bytes, void **out); /* 64-byte aligned or better; 0 bytes is allowed */
+    void (*free)(struct osp_device *, void *);
+    osp_status (*upload)(struct osp_device *, void *device, const void *host, size_t bytes);
+    osp_status (*download)(struct osp_device *, void *host, const void *device, size_t bytes); /* waits for all work */
+};
+
+/* Time marks in the stream of work: events on a GPU, the monotonic clock on a CPU. */
+struct osp_clock {
+    osp_status (*reserve)(struct osp_device *, int marks); /* marks 0..marks-1 may be used from now on */
+    osp_status (*mark)(struct osp_device *, int mark);
+    osp_status (*seconds)(struct osp_device *, int from, int to, double *out); /* waits for `to` */
+};
+
+struct osp_backend {
+    const char *name;
+    const struct osp_backend *base; /* an overlay's base: its ladders serve the ops that the overlay lacks; NULL otherwise */
+    osp_status (*open)(const struct osp_device_options *, struct osp_device **out);
+    void (*close)(struct osp_device *);
+    const struct osp_memory *memory;
+    const struct osp_clock *clock;
+    const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
+    int (*threads)(const struct osp_device *);      /* what runs, for provenance */
+    const char *(*isa)(const struct osp_device *);
+};
+
+/* The compiled-in backends, NULL-terminated (backends.c). */
+extern const struct osp_backend *const osp_backends[];
+
+const char *osp_op_name(enum osp_op op);
+const char *osp_op_help(enum osp_op op);
+int osp_op_find(const char *name); /* -1: no such op */
+
+/* Leaves the sentence for osp_message() and returns the code: `return osp_fail(OSP_MEMORY, "...", ...)`. */
+osp_status osp_fail(osp_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,206 @@
+/* osprey: object detection in C and CUDA, with no machine-learning framework.
+ *
+ *     #include <stdio.h>
+ *     #include "runtime/osprey.h"
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         struct osp_model *model;  struct osp_session *session;
+ *         struct osp_image *photo;  struct osp_detections found;
+ *         if (argc < 2 || osp_model_open(NULL, &model) || osp_session_open(model, NULL, &session)
+ *             || osp_image_load(argv[1], NULL, &photo) || osp_detect(session, photo, &found))
+ *             return fprintf(stderr, "%s\n", osp_message()), 1;
+ *         for (int i = 0; i < found.count; i++)
+ *             printf("%s %.3f\n", osp_model_class(model, found.items[i].label), found.items[i].score);
+ *         return 0;
+ *     }
+ *
+ * Threads: a model is immutable and may be shared; a session serves one thread at a time (a second one
+ * gets OSP_BUSY). Failure: every function that can fail returns an osp_status and leaves one sentence, which
+ * osp_message() gives. Nothing here prints or exits. Every out parameter is set only on OSP_OK.
+ */
+#ifndef OSPREY_H
+#define OSPREY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OSP_VERSION "0.1.0"
+
+/* ---- Status ------------------------------------------------------------------------------------- */
+
+typedef enum osp_status {
+    OSP_OK = 0,
+    OSP_USAGE,       /* the caller asked for what does not exist: an op, a rung, a size, an option */
+    OSP_REFUSED,     /* a model or checkpoint file breaks a rule; the sentence has file, offset, field, found, allowed */
+    OSP_BAD_IMAGE,   /* a picture cannot be read or is beyond a limit */
+    OSP_UNREADABLE,  /* a file cannot be opened or read (the sentence has the system's reason) */
+    OSP_UNWRITTEN,   /* an output cannot be written; what stood there before is intact */
+    OSP_UNAVAILABLE, /* a backend, device or library is not here, or failed */
+    OSP_MEMORY,      /* out of memory; the sentence has the bytes needed */
+    OSP_BUSY         /* the session is in use by another thread */
+} osp_status;
+
+/* The sentence of this thread's last failure, "" before the first; valid until the next failure on this thread. */
+const char *osp_message(void);
+
+/* ---- Models ------------------------------------------------------------------------------------- */
+
+struct osp_model;
+
+/* Opens a converted weight file (safetensors with osprey's metadata) and builds its network. path NULL: the demo
+ * model that ships with osprey, found beside the program, in the source tree or where it was installed.
+ * OSP_UNREADABLE, OSP_REFUSED, OSP_MEMORY. */
+osp_status osp_model_open(const char *path, struct osp_model **out);
+void osp_model_close(struct osp_model *model); /* NULL is allowed; sessions must be closed first */
+
+/* What the file says of itself; strings live as long as the model. */
+struct osp_model_info {
+    const char *path;
+    const char *architecture;  /* "fasterrcnn_resnet50_fpn" */
+    const char *sha256;        /* of the model file, 64 hex digits */
+    const char *source_name;   /* the checkpoint's file name, "" if unknown */
+    const char *source_sha256; /* the checkpoint's sha256, "" if unknown */
+    int classes;               /* background included */
+    int min_size, max_size;    /* pixels: the shorter side goes to min_size unless the longer would pass max_size */
+    const char *resize;        /* "double" or "f32-reciprocal" */
+    const char *input_norm;    /* "once" or "twice" */
+    double bn_eps;
+    int rpn_pre_nms, rpn_post_nms;
+    double rpn_nms_threshold, rpn_score_threshold;
+    double box_score_threshold, box_nms_threshold;
+    int detections_per_image;
+    int64_t parameters;    /* scalars in the file's tensors */
+    int64_t file_bytes;
+};
+void osp_model_describe(const struct osp_model *model, struct osp_model_info *out);
+
+/* Name of class id 0..classes-1 (0 is "__background__"); NULL outside. */
+const char *osp_model_class(const struct osp_model *model, int id);
+
+/* ---- Images ------------------------------------------------------------------------------------- */
+
+/* 8-bit RGB, rows packed: rgb[(y * width + x) * 3 + channel]. */
+struct osp_image {
+    int width, height;
+    uint8_t *rgb;
+};
+
+struct osp_image_options {
+    int64_t max_pixels;  /* 0: 178,956,970 (the point where Pillow refuses too) */
+    int ignore_exif;     /* 1: do not turn the picture by its EXIF orientation */
+};
+
+/* Decodes a JPEG or PNG by content, whatever its name says: libjpeg-turbo and libpng, EXIF orientation applied; grey is
+ * spread to RGB, CMYK converted, 16-bit rounded to 8, alpha dropped (as PIL's convert("RGB")). OSP_UNREADABLE, OSP_BAD_IMAGE, OSP_MEMORY. */
+osp_status osp_image_load(const char *path, const struct osp_image_options *options, struct osp_image **out);
+void osp_image_free(struct osp_image *image); /* NULL is allowed */
+
+/* ---- Sessions: a model on a backend ----------------------------------------------------------- */
+
+struct osp_session;
+
+struct osp_session_options {
+    const char *backend; /* NULL: "cpu" */
+    const char *use;     /* rungs to pin: "conv2d=naive" or "NODE:conv2d=naive", separated by commas; NULL: the plan chooses */
+    const char *resize;  /* "double" or "f32-reciprocal"; NULL: as the model file says */
+    const char *isa;     /* cpu: "portable", "avx2" or "avx512"; NULL: the best this machine has */
+    int threads;         /* cpu: 0: all cores that this process may use */
+    int plans;           /* how many plans are kept at once, least recently used dropped; 0: 4 */
+    int keep;            /* 1: keep every intermediate value for osp_session_value (no memory is shared between values) */
+};
+
+/* Opens the backend's device; options NULL: defaults. Weights are packed at the first run. OSP_USAGE, OSP_UNAVAILABLE, OSP_MEMORY. */
+osp_status osp_session_open(const struct osp_model *model, const struct osp_session_options *options, struct osp_session **out);
+void osp_session_close(struct osp_session *session); /* NULL is allowed */
+
+const char *osp_session_backend(const struct osp_session *session);
+const char *osp_session_resize(const struct osp_session *session);
+const char *osp_session_isa(const struct osp_session *session);
+int osp_session_threads(const struct osp_session *session);
+
+struct osp_detection {
+    int label;    /* class id, 1..classes-1 */
+    float score;  /* softmax probability */
+    float box[4]; /* x0 y0 x1 y1, pixels of the original image */
+};
+
+struct osp_detections {
+    int count;
+    struct osp_detection *items; /* best score first */
+    int nonfinite;               /* candidates that were dropped because a score or a box was NaN or infinite */
+};
+
+/* Runs the network on one image, or on a batch that is padded to its largest member as torchvision does; out has `count` entries.
+ * Matches torchvision's GeneralizedRCNN.forward in eval mode, with its NMS done class by class. Free each entry with osp_detections_free. */
+osp_status osp_detect(struct osp_session *session, const struct osp_image *image, struct osp_detections *out);
+osp_status osp_detect_batch(struct osp_session *session, const struct osp_image *const *images, int count, struct osp_detections *out);
+void osp_detections_free(struct osp_detections *detections);
+
+/* ---- Plans and traces --------------------------------------------------------------------------- */
+
+/* One node of a plan, in running order. Strings live as long as the plan is kept. */
+struct osp_line {
+    const char *node;    /* "backbone.body.layer1.0.conv2" */
+    const char *stage;   /* "preprocess" "body" "fpn" "rpn" "proposals" "roi_align" "box_head" "detections" */
+    const char *op;      /* "conv2d" */
+    const char *kernel;  /* "cpu/conv2d/tile" */
+    char shape[80];      /* "1x200x272x64 -> 1x200x272x64" */
+    double macs;         /* multiply-adds of convolutions and matrix products, at full capacity (performance.md 3) */
+    double macs_done;    /* the same for the rows that the last run really had; equals macs where no count is involved */
+    double bytes;        /* inputs, weights and outputs, each once */
+    double seconds;      /* of the last run; 0 before the first */
+};
+
+struct osp_plan;
+
+/* The plan for a batch of n network inputs of h x w pixels (multiples of 32), made if need be, without running or packing anything.
+ * It stays valid until as many other plans as the session keeps have been used. OSP_USAGE, OSP_MEMORY. */
+osp_status osp_session_plan(struct osp_session *session, int n, int h, int w, const struct osp_plan **out);
+const struct osp_plan *osp_session_last_plan(const struct osp_session *session); /* of the last run; NULL before */
+
+int osp_plan_lines(const struct osp_plan *plan);
+void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out);
+
+/* The rungs of node i's ladder, plainest first: name, and why it does not run here (NULL: it could). Returns 0 past the last rung. */
+int osp_plan_rung(const struct osp_plan *plan, int i, int rung, const char **name, const char **refusal);
+
+struct osp_plan_memory {
+    int n, h, w;
+    size_t arena;       /* bytes of the activation arena */
+    size_t lower_bound; /* peak of live bytes: no packing can be smaller */
+    size_t unshared;    /* sum of all activations: what the arena saves */
+};
+void osp_plan_memory(const struct osp_plan *plan, struct osp_plan_memory *out);
+
+/* Seconds outside the nodes in the last osp_detect: */
+struct osp_session_times {
+    double open;        /* device, once */
+    double plan;        /* making the plan, in this call (0 when it was cached) */
+    double pack;        /* packing weights, in this call (0 after the first) */
+    double upload;      /* pixels to the device */
+    double network;     /* first node to last */
+    double download;    /* boxes from the device */
+    double postprocess; /* boxes back to original pixels */
+};
+void osp_session_times(const struct osp_session *session, struct osp_session_times *out);
+
+/* Copies a value of the last run to the host as f32 (integers are converted); the session must have been opened with keep.
+ * name: the node that made it, with ":1", ":2" for further outputs. dims gets up to 4 sizes. Free data with free(). OSP_USAGE, OSP_MEMORY. */
+osp_status osp_session_value(struct osp_session *session, const char *name, float **data, int64_t dims[4], int *rank);
+
+/* The network's input size for a picture: shorter side to min_size unless the longer would pass max_size, then floor.
+ * rule: "double" or "f32-reciprocal" (torchvision 0.12 to 0.14 and exported graphs); spec 1.1. */
+osp_status osp_resized_size(const char *rule, int min_size, int max_size, int height, int width, int *out_height, int *out_width);
+
+/* Names of the compiled-in backends; NULL past the last. */
+const char *osp_backend_name(int i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

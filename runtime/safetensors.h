@@ -1,0 +1,65 @@
+/* The weight file: safetensors, read and written. Half a page of rules, no code execution.
+ * Tensors keep the checkpoint's names and shapes; __metadata__ holds what osprey needs to know of the network. */
+#ifndef OSPREY_SAFETENSORS_H
+#define OSPREY_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "osprey.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { OSP_STORED_RANK = 8 };
+
+enum osp_stored { OSP_STORED_F64, OSP_STORED_F32, OSP_STORED_F16, OSP_STORED_BF16, OSP_STORED_I64, OSP_STORED_I32, OSP_STORED_I16,
+                  OSP_STORED_I8, OSP_STORED_U8, OSP_STORED_BOOL, OSP_STORED_COUNT };
+size_t osp_stored_size(enum osp_stored type);      /* bytes an element */
+const char *osp_stored_name(enum osp_stored type); /* "F32" */
+
+/* A tensor in a file: bytes are little-endian, row-major, perhaps not aligned. */
+struct osp_stored_tensor {
+    const char *name;
+    enum osp_stored type;
+    int rank;
+    int64_t dim[OSP_STORED_RANK];
+    const uint8_t *data;
+    uint64_t bytes;
+};
+
+struct osp_safetensors; /* an open file: mapped, checked, sorted by name */
+
+/* OSP_UNREADABLE, OSP_REFUSED (spec/hostile-input.md, S01 to S18), OSP_MEMORY. */
+osp_status osp_safetensors_open(const char *path, struct osp_safetensors **out);
+void osp_safetensors_close(struct osp_safetensors *file);
+
+const char *osp_safetensors_path(const struct osp_safetensors *file);
+const char *osp_safetensors_sha256(const struct osp_safetensors *file); /* computed at first use, then kept; 64 hex digits */
+uint64_t osp_safetensors_bytes(const struct osp_safetensors *file);
+int osp_safetensors_count(const struct osp_safetensors *file);
+const struct osp_stored_tensor *osp_safetensors_tensor(const struct osp_safetensors *file, int i);        /* in file order */
+const struct osp_stored_tensor *osp_safetensors_find(const struct osp_safetensors *file, const char *name); /* NULL: none */
+const char *osp_safetensors_meta(const struct osp_safetensors *file, const char *key);                    /* NULL: none */
+int osp_safetensors_meta_count(const struct osp_safetensors *file);
+void osp_safetensors_meta_at(const struct osp_safetensors *file, int i, const char **key, const char **value);
+
+/* Widens elements [first, first + count) of a floating-point tensor to f32 (F64 is rounded); integers are converted. Alignment does not matter. */
+void osp_stored_read(const struct osp_stored_tensor *tensor, uint64_t first, uint64_t count, float *out);
+
+float osp_f16_to_f32(uint16_t half);
+uint16_t osp_f32_to_f16(float value); /* nearest, ties to even; overflow to infinity */
+
+/* Writes a file: metadata pairs in the given order, tensors in the given order, data aligned to 64 bytes by header padding.
+ * type F16 on a tensor whose data is F32 is up to the caller to convert first. OSP_UNWRITTEN, OSP_MEMORY. */
+struct osp_meta {
+    const char *key, *value;
+};
+osp_status osp_safetensors_write(const char *path, const struct osp_meta *meta, int meta_count,
+                                 const struct osp_stored_tensor *tensors, int tensor_count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
