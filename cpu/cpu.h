@@ -9,12 +9,17 @@
 enum cpu_isa { CPU_PORTABLE, CPU_AVX2, CPU_AVX512, CPU_ISA_COUNT };
 
 struct cpu_device {
-    int threads;       /* for num_threads(...): results must not depend on it */
-    enum cpu_isa isa;  /* what *.simd.c functions to call: tables are indexed by it */
+    int threads;      /* for num_threads(...): results must not depend on it */
+    enum cpu_isa isa; /* what *.simd.c functions to call: tables are indexed by it */
     struct cpu_clock *clock;
 };
 
 static inline const struct cpu_device *cpu_of(const struct osp_device *device) { return (const struct cpu_device *)device; }
+
+/* Every op has a ladder: cpu/<op>/ladder.c. */
+#define OSP_OP(name, help) extern const struct osp_ladder cpu_##name##_ladder;
+#include "runtime/ops.def"
+#undef OSP_OP
 
 /* 64-byte aligned; NULL when there is no memory. Free with free(). */
 static inline void *cpu_alloc(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64 + 64); }

@@ -1,0 +1,153 @@
+/* The cpu backend: host memory, the monotonic clock, OpenMP threads, and the instruction set chosen when it is opened. */
+#include "cpu.h"
+
+#include <cpuid.h>
+#include <omp.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_THREADS = 1024 };
+
+static const char *const isa_names[CPU_ISA_COUNT] = {"portable", "avx2", "avx512"};
+
+struct cpu_clock {
+    struct timespec *at; /* by mark */
+    int marks;
+};
+
+static int has_f16c(void)
+{
+    unsigned a, b, c = 0, d; /* __builtin_cpu_supports of clang 14 does not know this bit */
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+/* Asks for all that the Makefile's ISA_FLAGS let the compiler use. */
+static enum cpu_isa best_isa(void)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_f16c())
+        return CPU_PORTABLE;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq"))
+        return CPU_AVX2;
+    return CPU_AVX512;
+}
+
+static osp_status choose_isa(const char *name, enum cpu_isa *out)
+{
+    enum cpu_isa best = best_isa();
+    if (!name) {
+        *out = best;
+        return OSP_OK;
+    }
+    for (int i = 0; i < CPU_ISA_COUNT; i++) {
+        if (strcmp(name, isa_names[i]) != 0)
+            continue;
+        if (i > (int)best)
+            return osp_fail(OSP_UNAVAILABLE, "cpu: this machine cannot run the instruction set %s; the best it has is %s", name,
+                            isa_names[best]);
+        *out = (enum cpu_isa)i;
+        return OSP_OK;
+    }
+    return osp_fail(OSP_USAGE, "cpu: unknown instruction set \"%s\"; allowed: portable, avx2, avx512", name);
+}
+
+/* Threads 0: what OpenMP takes by itself, which is OMP_NUM_THREADS or the cores that this process may run on. */
+static osp_status cpu_open(const struct osp_device_options *options, struct osp_device **out)
+{
+    int threads = options && options->threads ? options->threads : omp_get_max_threads();
+    if (threads < 1 || threads > MAX_THREADS)
+        return osp_fail(OSP_USAGE, "cpu: %d threads; allowed: 1 to %d, or 0 for all cores", threads, MAX_THREADS);
+    enum cpu_isa isa;
+    osp_status status = choose_isa(options ? options->isa : NULL, &isa);
+    if (status != OSP_OK)
+        return status;
+    struct cpu_device *device = calloc(1, sizeof *device);
+    struct cpu_clock *clock = calloc(1, sizeof *clock);
+    if (!device || !clock) {
+        free(device);
+        free(clock);
+        return osp_fail(OSP_MEMORY, "cpu: no memory for a device of %zu bytes", sizeof *device + sizeof *clock);
+    }
+    *device = (struct cpu_device){.threads = threads, .isa = isa, .clock = clock};
+    *out = (struct osp_device *)device;
+    return OSP_OK;
+}
+
+static void cpu_close(struct osp_device *opaque)
+{
+    if (!opaque)
+        return;
+    struct cpu_device *device = (struct cpu_device *)opaque;
+    free(device->clock->at);
+    free(device->clock);
+    free(device);
+}
+
+static osp_status memory_alloc(struct osp_device *device, size_t bytes, void **out)
+{
+    void *memory = bytes <= SIZE_MAX - 128 ? cpu_alloc(bytes) : NULL;
+    if (!memory)
+        return osp_fail(OSP_MEMORY, "cpu: no memory for %zu bytes", bytes);
+    *out = memory;
+    return OSP_OK;
+}
+
+static void memory_free(struct osp_device *device, void *memory) { free(memory); }
+
+static osp_status memory_copy(struct osp_device *device, void *to, const void *from, size_t bytes)
+{
+    if (bytes)
+        memcpy(to, from, bytes);
+    return OSP_OK;
+}
+
+static osp_status clock_reserve(struct osp_device *device, int marks)
+{
+    struct cpu_clock *clock = cpu_of(device)->clock;
+    if (marks <= clock->marks)
+        return OSP_OK;
+    struct timespec *at = realloc(clock->at, (size_t)marks * sizeof *at);
+    if (!at)
+        return osp_fail(OSP_MEMORY, "cpu: no memory for %zu bytes of time marks", (size_t)marks * sizeof *at);
+    memset(at + clock->marks, 0, (size_t)(marks - clock->marks) * sizeof *at);
+    clock->at = at;
+    clock->marks = marks;
+    return OSP_OK;
+}
+
+static osp_status clock_mark(struct osp_device *device, int mark)
+{
+    clock_gettime(CLOCK_MONOTONIC, &cpu_of(device)->clock->at[mark]);
+    return OSP_OK;
+}
+
+static osp_status clock_seconds(struct osp_device *device, int from, int to, double *out)
+{
+    const struct timespec *a = &cpu_of(device)->clock->at[from], *b = &cpu_of(device)->clock->at[to];
+    *out = (double)(b->tv_sec - a->tv_sec) + 1e-9 * (double)(b->tv_nsec - a->tv_nsec);
+    return OSP_OK;
+}
+
+static int cpu_threads(const struct osp_device *device) { return cpu_of(device)->threads; }
+static const char *cpu_isa_name(const struct osp_device *device) { return isa_names[cpu_of(device)->isa]; }
+
+static const struct osp_memory cpu_memory = {memory_alloc, memory_free, memory_copy, memory_copy};
+static const struct osp_clock cpu_marks = {clock_reserve, clock_mark, clock_seconds};
+
+extern const struct osp_backend cpu_backend; /* runtime/backends.c names it */
+const struct osp_backend cpu_backend = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .memory = &cpu_memory,
+    .clock = &cpu_marks,
+    .ops =
+        {
+#define OSP_OP(name, help) [OSP_##name] = &cpu_##name##_ladder,
+#include "runtime/ops.def"
+#undef OSP_OP
+        },
+    .threads = cpu_threads,
+    .isa = cpu_isa_name,
+};
