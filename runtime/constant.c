@@ -30,11 +30,12 @@ osp_status osp_constant_new(const float *data, const struct osp_shape *shape, st
     return OSP_OK;
 }
 
-osp_status osp_constant_from(const struct osp_stored_tensor *stored, const struct osp_shape *shape, const double *scale, int channels,
-                             int positions, struct osp_constant **out)
+osp_status osp_constant_from(const struct osp_stored_tensor *stored, const struct osp_shape *shape, const double *scale,
+                             int channels, int positions, struct osp_constant **out)
 {
     if (positions > MAX_POSITIONS)
-        return osp_fail(OSP_USAGE, "%s: %d positions to reorder, at most %d are possible", stored->name, positions, MAX_POSITIONS);
+        return osp_fail(OSP_USAGE, "%s: %d positions to reorder, at most %d are possible", stored->name, positions,
+                        MAX_POSITIONS);
     struct osp_constant *c = calloc(1, sizeof *c);
     size_t bytes = scale ? (size_t)shape->dim[0] * sizeof(double) : 0;
     double *copy = scale ? malloc(bytes) : NULL;

@@ -2,27 +2,35 @@
 
 #include <string.h>
 
-
 int osp_op_outputs(enum osp_op op)
 {
     switch (op) {
-    case OSP_topk: return 2;
+    case OSP_topk:
+        return 2;
     case OSP_rpn_decode:
     case OSP_box_decode:
-    case OSP_nms: return 4;
-    default: return 1;
+    case OSP_nms:
+        return 4;
+    default:
+        return 1;
     }
 }
 
 int osp_op_counts_slot(enum osp_op op)
 {
     switch (op) {
-    case OSP_conv2d: return OSP_CONV2D_COUNTS;
-    case OSP_linear: return OSP_LINEAR_COUNTS;
-    case OSP_softmax: return OSP_SOFTMAX_COUNTS;
-    case OSP_roi_align: return OSP_ROI_ALIGN_COUNTS;
-    case OSP_box_decode: return OSP_BOX_DECODE_COUNTS;
-    default: return -1;
+    case OSP_conv2d:
+        return OSP_CONV2D_COUNTS;
+    case OSP_linear:
+        return OSP_LINEAR_COUNTS;
+    case OSP_softmax:
+        return OSP_SOFTMAX_COUNTS;
+    case OSP_roi_align:
+        return OSP_ROI_ALIGN_COUNTS;
+    case OSP_box_decode:
+        return OSP_BOX_DECODE_COUNTS;
+    default:
+        return -1;
     }
 }
 
@@ -50,7 +58,10 @@ static osp_status check_counts(const struct osp_call *call, int slot, int64_t ro
 }
 
 /* Output length along one axis, floor mode; 0 or less when the filter does not fit. */
-static int64_t slid(int64_t in, int64_t filter, int64_t stride, int64_t pad) { return in + 2 * pad < filter ? 0 : (in + 2 * pad - filter) / stride + 1; }
+static int64_t slid(int64_t in, int64_t filter, int64_t stride, int64_t pad)
+{
+    return in + 2 * pad < filter ? 0 : (in + 2 * pad - filter) / stride + 1;
+}
 
 static osp_status sliding(struct osp_call *call, int64_t k, int r, int s, int stride, int pad)
 {
@@ -61,8 +72,8 @@ static osp_status sliding(struct osp_call *call, int64_t k, int r, int s, int st
         return bad(call, "filter and stride must be at least 1, padding smaller than the filter");
     int64_t p = slid(x->dim[1], r, stride, pad), q = slid(x->dim[2], s, stride, pad);
     if (p < 1 || q < 1)
-        return osp_fail(OSP_USAGE, "%s: a %lldx%lld map is too small for a %dx%d filter with padding %d", osp_op_name(call->op), (long long)x->dim[1],
-                        (long long)x->dim[2], r, s, pad);
+        return osp_fail(OSP_USAGE, "%s: a %lldx%lld map is too small for a %dx%d filter with padding %d", osp_op_name(call->op),
+                        (long long)x->dim[1], (long long)x->dim[2], r, s, pad);
     put(call, 0, OSP_F32, 4, x->dim[0], p, q, k);
     return OSP_OK;
 }
@@ -192,8 +203,8 @@ static osp_status infer_roi_align(struct osp_call *call)
 {
     const struct osp_roi_align_attrs *a = &call->attrs->roi_align;
     const struct osp_shape *rois = &call->in[OSP_ROI_ALIGN_PROPOSALS].shape;
-    if (a->levels < 1 || a->levels > OSP_MAX_LEVELS || call->inputs != OSP_ROI_ALIGN_FEATURES + a->levels || rois->rank != 3 || a->size < 1 ||
-        a->sampling_ratio < 1)
+    if (a->levels < 1 || a->levels > OSP_MAX_LEVELS || call->inputs != OSP_ROI_ALIGN_FEATURES + a->levels || rois->rank != 3 ||
+        a->size < 1 || a->sampling_ratio < 1)
         return bad(call, "proposals (N,T,4), 1 to 5 levels, a size and a sampling ratio of at least 1 are needed");
     int64_t c = call->in[OSP_ROI_ALIGN_FEATURES].shape.dim[3];
     for (int i = 1; i < a->levels; i++)
@@ -227,8 +238,8 @@ static osp_status infer_box_decode(struct osp_call *call)
     const struct osp_shape *p = &call->in[OSP_BOX_DECODE_PROBABILITIES].shape, *d = &call->in[OSP_BOX_DECODE_DELTAS].shape;
     const struct osp_shape *rois = &call->in[OSP_BOX_DECODE_PROPOSALS].shape;
     int64_t slots = call->attrs->box_decode.slots;
-    if (p->rank != 2 || d->rank != 2 || rois->rank != 3 || d->dim[1] != 4 * p->dim[1] || p->dim[0] != rois->dim[0] * rois->dim[1] ||
-        d->dim[0] != p->dim[0] || slots < 1 || slots >= p->dim[1])
+    if (p->rank != 2 || d->rank != 2 || rois->rank != 3 || d->dim[1] != 4 * p->dim[1] ||
+        p->dim[0] != rois->dim[0] * rois->dim[1] || d->dim[0] != p->dim[0] || slots < 1 || slots >= p->dim[1])
         return bad(call, "probabilities (N*T,C), deltas (N*T,4C), proposals (N,T,4) and 1 to C-1 slots are needed");
     put_candidates(call, rois->dim[0], rois->dim[1] * slots);
     return check_counts(call, OSP_BOX_DECODE_COUNTS, p->dim[0]);
@@ -266,7 +277,8 @@ double osp_call_macs(const struct osp_call *call)
     case OSP_linear:
         w = osp_constant_shape(call->constant[OSP_WEIGHT]);
         return (double)osp_shape_count(&call->out[0].shape) * (double)w.dim[1];
-    default: return 0;
+    default:
+        return 0;
     }
 }
 

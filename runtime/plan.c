@@ -1,0 +1,265 @@
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shape.h"
+
+enum { ALIGN = 64 };
+
+static size_t rounded(size_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
+
+static size_t tensor_bytes(const struct osp_tensor *t) { return (size_t)osp_shape_count(&t->shape) * osp_dtype_size(t->dtype); }
+
+/* "1x200x272x64 -> 1x200x272x64": the first input and the first output. */
+static void print_shape(char *text, size_t size, const struct osp_call *call)
+{
+    size_t at = 0;
+    const struct osp_shape *shapes[2] = {&call->in[0].shape, &call->out[0].shape};
+    text[0] = 0;
+    for (int s = 0; s < 2; s++) {
+        for (int d = 0; d < shapes[s]->rank && at < size; d++)
+            at += (size_t)snprintf(text + at, size - at, d ? "x%lld" : "%lld", (long long)shapes[s]->dim[d]);
+        if (!s && at < size)
+            at += (size_t)snprintf(text + at, size - at, " -> ");
+    }
+}
+
+/* Fills the call's shapes from the values made so far, and its outputs' shapes into the values. */
+static osp_status infer_node(struct osp_plan *plan, int i)
+{
+    const struct osp_graph *graph = plan->graph;
+    const struct osp_graph_node *from = &graph->nodes[i];
+    struct osp_plan_node *node = &plan->nodes[i];
+    struct osp_call *call = &node->call;
+    *call = (struct osp_call){.op = from->op, .attrs = &from->attrs, .dims = plan->dims, .inputs = from->inputs};
+    for (int k = 0; k < from->inputs; k++)
+        if (from->in[k] >= 0)
+            call->in[k] = plan->values[from->in[k]];
+    for (int k = 0; k < from->weights; k++)
+        call->constant[k] = from->weight[k] >= 0 ? graph->constants[from->weight[k]] : NULL;
+    osp_status status = osp_infer(call);
+    if (status) {
+        char sentence[512];
+        snprintf(sentence, sizeof sentence, "%s", osp_message());
+        return osp_fail(status, "%s (batch %d, %dx%d): %s", from->name, plan->dims.n, plan->dims.h, plan->dims.w, sentence);
+    }
+    for (int k = 0; k < call->outputs; k++)
+        plan->values[from->out + k] = call->out[k];
+    node->macs = osp_call_macs(call);
+    node->bytes = osp_call_bytes(call);
+    print_shape(node->shape, sizeof node->shape, call);
+    int slot = osp_op_counts_slot(from->op);
+    if (slot >= 0 && slot < from->inputs && from->in[slot] >= 0 && plan->counts == OSP_NONE)
+        plan->counts = from->in[slot];
+    return OSP_OK;
+}
+
+/* The cheapest rung that does not refuse; a rung with no cost beats those below it; ties go to the higher rung. -1: all refuse.
+ */
+static int cheapest(const struct osp_device *device, const struct osp_ladder *ladder, const struct osp_call *call)
+{
+    int best = -1;
+    double best_cost = -1; /* negative: unknown */
+    for (int i = 0; i < ladder->count; i++) {
+        const struct osp_kernel *kernel = ladder->rungs[i];
+        if (kernel->refuses && kernel->refuses(device, call))
+            continue;
+        double cost = kernel->cost ? kernel->cost(device, call) : -1;
+        if (best < 0 || cost < 0 || best_cost < 0 || cost <= best_cost) {
+            best = i;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_backend *backend, const struct osp_pins *pins)
+{
+    const struct osp_graph_node *from = &plan->graph->nodes[i];
+    struct osp_plan_node *node = &plan->nodes[i];
+    const char *owner, *op = osp_op_name(from->op);
+    node->ladder = osp_backend_ladder(backend, from->op, &owner);
+    if (!node->ladder)
+        return osp_fail(OSP_USAGE, "%s: backend %s has no %s", from->name, backend->name, op);
+    node->rung = -1;
+    for (int p = 0; p < pins->count; p++)
+        if (pins->pin[p].op == from->op && (pins->pin[p].node == i || (pins->pin[p].node < 0 && node->rung < 0)))
+            node->rung = pins->pin[p].rung;
+    if (node->rung >= 0) {
+        const struct osp_kernel *pinned = node->ladder->rungs[node->rung];
+        const char *reason = pinned->refuses ? pinned->refuses(plan->device, &node->call) : NULL;
+        if (reason)
+            return osp_fail(OSP_USAGE, "%s: %s=%s was asked for, but it refuses: %s", from->name, op, pinned->name, reason);
+    } else {
+        node->rung = cheapest(plan->device, node->ladder, &node->call);
+    }
+    if (node->rung < 0)
+        return osp_fail(OSP_USAGE, "%s: every rung of %s on backend %s refuses %s", from->name, op, owner, node->shape);
+    node->kernel = node->ladder->rungs[node->rung];
+    snprintf(node->kernel_name, sizeof node->kernel_name, "%s/%s/%s", owner, op, node->kernel->name);
+    return OSP_OK;
+}
+
+/* One block for each value that a node makes, then one for each node's scratch. */
+static void list_blocks(const struct osp_plan *plan, struct osp_block *blocks, int keep_all)
+{
+    const struct osp_graph *graph = plan->graph;
+    int end = graph->node_count - 1;
+    for (int v = 0; v < graph->value_count; v++) {
+        int made = graph->values[v].node;
+        size_t bytes = made >= 0 ? rounded(tensor_bytes(&plan->values[v])) : 0;
+        blocks[v] = (struct osp_block){.bytes = bytes, .first = made, .last = keep_all || v == plan->counts ? end : made};
+    }
+    for (int i = 0; i < graph->node_count; i++) {
+        for (int k = 0; k < graph->nodes[i].inputs; k++)
+            if (graph->nodes[i].in[k] >= 0 && blocks[graph->nodes[i].in[k]].last < i)
+                blocks[graph->nodes[i].in[k]].last = i;
+        const struct osp_plan_node *node = &plan->nodes[i];
+        size_t scratch = node->kernel->scratch ? node->kernel->scratch(plan->device, &node->call) : 0;
+        blocks[graph->value_count + i] = (struct osp_block){.bytes = rounded(scratch), .first = i, .last = i};
+    }
+    for (int k = 0; k < graph->kept_count; k++)
+        blocks[graph->kept[k]].last = end;
+}
+
+static osp_status place(struct osp_plan *plan, int keep_all)
+{
+    const struct osp_graph *graph = plan->graph;
+    int count = graph->value_count + graph->node_count;
+    struct osp_block *blocks = malloc((size_t)count * sizeof *blocks);
+    int *order = malloc((size_t)count * sizeof *order);
+    if (!blocks || !order) {
+        free(blocks);
+        free(order);
+        return osp_fail(OSP_MEMORY, "out of memory while a plan is made");
+    }
+    list_blocks(plan, blocks, keep_all);
+    struct osp_plan_memory *memory = &plan->memory;
+    *memory = (struct osp_plan_memory){.n = plan->dims.n, .h = plan->dims.h, .w = plan->dims.w};
+    memory->arena = osp_arena_pack(blocks, count, graph->node_count, order, &memory->lower_bound);
+    for (int i = 0; i < count; i++)
+        memory->unshared += blocks[i].bytes;
+    for (int v = 0; v < graph->value_count; v++)
+        plan->offsets[v] = blocks[v].offset;
+    for (int i = 0; i < graph->node_count; i++)
+        plan->nodes[i].scratch_offset = blocks[graph->value_count + i].offset;
+    free(blocks);
+    free(order);
+    return OSP_OK;
+}
+
+osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend *backend, const struct osp_device *device,
+                        const struct osp_pins *pins, struct osp_dims dims, int keep_all, struct osp_plan **out)
+{
+    struct osp_plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return osp_fail(OSP_MEMORY, "out of memory while a plan is made");
+    *plan = (struct osp_plan){.graph = graph, .device = device, .dims = dims, .counts = OSP_NONE};
+    plan->nodes = calloc((size_t)graph->node_count, sizeof *plan->nodes);
+    plan->values = calloc((size_t)graph->value_count, sizeof *plan->values);
+    plan->offsets = calloc((size_t)graph->value_count, sizeof *plan->offsets);
+    plan->counts_host = calloc((size_t)dims.n, sizeof *plan->counts_host);
+    osp_status status = OSP_OK;
+    if (!plan->nodes || !plan->values || !plan->offsets || !plan->counts_host)
+        status = osp_fail(OSP_MEMORY, "out of memory while a plan is made");
+    else {
+        plan->values[OSP_VALUE_PIXELS] = (struct osp_tensor){.dtype = OSP_U8, .shape = {1, {0}}};
+        plan->values[OSP_VALUE_IMAGES] = (struct osp_tensor){.dtype = OSP_I64, .shape = {2, {dims.n, OSP_IMAGE_FIELDS}}};
+    }
+    for (int i = 0; !status && i < graph->node_count; i++) {
+        status = infer_node(plan, i);
+        if (!status)
+            status = choose_kernel(plan, i, backend, pins);
+    }
+    if (!status)
+        status = place(plan, keep_all);
+    if (status) {
+        osp_plan_free(plan);
+        return status;
+    }
+    *out = plan;
+    return OSP_OK;
+}
+
+void osp_plan_free(struct osp_plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->nodes);
+    free(plan->values);
+    free(plan->offsets);
+    free(plan->counts_host);
+    free(plan);
+}
+
+void osp_plan_bind(struct osp_plan *plan, void *arena, void *pixels, size_t pixel_bytes, void *images)
+{
+    const struct osp_graph *graph = plan->graph;
+    struct osp_tensor *values = plan->values;
+    values[OSP_VALUE_PIXELS].shape.dim[0] = (int64_t)pixel_bytes;
+    if (plan->bound_arena != arena || plan->bound_pixels != pixels || plan->bound_images != images) {
+        values[OSP_VALUE_PIXELS].data = pixels;
+        values[OSP_VALUE_IMAGES].data = images;
+        for (int v = OSP_GRAPH_INPUTS; v < graph->value_count; v++)
+            values[v].data = (char *)arena + plan->offsets[v];
+        plan->bound_arena = arena;
+        plan->bound_pixels = pixels;
+        plan->bound_images = images;
+    }
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct osp_graph_node *from = &graph->nodes[i];
+        struct osp_call *call = &plan->nodes[i].call;
+        for (int k = 0; k < from->inputs; k++)
+            if (from->in[k] >= 0)
+                call->in[k] = values[from->in[k]];
+        for (int k = 0; k < call->outputs; k++)
+            call->out[k] = values[from->out + k];
+        call->scratch = (char *)arena + plan->nodes[i].scratch_offset;
+    }
+}
+
+/* ---- Looking at a plan ----------------------------------------------------------------------------- */
+
+int osp_plan_lines(const struct osp_plan *plan) { return plan->graph->node_count; }
+
+/* The share of rows that the last run had, for a node whose rows are limited by counts; 1 for others. */
+static double rows_done(const struct osp_plan *plan, int i)
+{
+    const struct osp_graph_node *from = &plan->graph->nodes[i];
+    int slot = osp_op_counts_slot(from->op);
+    if (!plan->ran || slot < 0 || slot >= from->inputs || from->in[slot] == OSP_NONE || from->in[slot] != plan->counts)
+        return 1;
+    double rows = 0, capacity = (double)plan->nodes[i].call.in[0].shape.dim[0];
+    if (from->op == OSP_roi_align)
+        capacity *= (double)plan->nodes[i].call.in[OSP_ROI_ALIGN_PROPOSALS].shape.dim[1];
+    for (int n = 0; n < plan->dims.n; n++)
+        rows += plan->counts_host[n];
+    return capacity > 0 ? rows / capacity : 1;
+}
+
+void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
+{
+    const struct osp_graph_node *from = &plan->graph->nodes[i];
+    const struct osp_plan_node *node = &plan->nodes[i];
+    *out = (struct osp_line){.node = from->name, .stage = from->stage, .op = osp_op_name(from->op), .kernel = node->kernel_name};
+    memcpy(out->shape, node->shape, sizeof out->shape);
+    out->macs = node->macs;
+    out->macs_done = node->macs * rows_done(plan, i);
+    out->bytes = node->bytes;
+    out->seconds = node->seconds;
+}
+
+int osp_plan_rung(const struct osp_plan *plan, int i, int rung, const char **name, const char **refusal)
+{
+    const struct osp_plan_node *node = &plan->nodes[i];
+    if (rung < 0 || rung >= node->ladder->count)
+        return 0;
+    const struct osp_kernel *kernel = node->ladder->rungs[rung];
+    *name = kernel->name;
+    *refusal = kernel->refuses ? kernel->refuses(plan->device, &node->call) : NULL;
+    return 1;
+}
+
+void osp_plan_memory(const struct osp_plan *plan, struct osp_plan_memory *out) { *out = plan->memory; }

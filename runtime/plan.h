@@ -1,0 +1,68 @@
+/* A plan: for one (N,H,W), every shape, every kernel choice and every place in the arena. For runtime/ only. */
+#ifndef OSPREY_PLAN_H
+#define OSPREY_PLAN_H
+
+#include "graph.h"
+
+/* "conv2d=naive" or "NODE:conv2d=naive": parsed and checked against the graph and the backend. */
+struct osp_pin {
+    int node; /* -1: every node of the op */
+    enum osp_op op;
+    int rung;
+};
+struct osp_pins {
+    struct osp_pin *pin;
+    int count;
+};
+osp_status osp_pins_parse(const char *use, const struct osp_graph *graph, const struct osp_backend *backend,
+                          struct osp_pins *out);
+void osp_pins_free(struct osp_pins *pins);
+
+/* The ladder that serves an op: the backend's own, else its base's; NULL: none. */
+const struct osp_ladder *osp_backend_ladder(const struct osp_backend *backend, enum osp_op op, const char **owner);
+
+/* Something that lives in the arena from node `first` to node `last`, both included. */
+struct osp_block {
+    size_t bytes; /* rounded up to 64 */
+    int first, last;
+    size_t offset; /* set by osp_arena_pack */
+};
+
+/* Packs blocks so that those alive at the same time do not overlap; returns the arena's size and, in *lower_bound, the peak of
+ * live bytes. order: room for `count` ints. Among several greedy orders the smallest result wins. */
+size_t osp_arena_pack(struct osp_block *blocks, int count, int nodes, int *order, size_t *lower_bound);
+
+struct osp_plan_node {
+    struct osp_call call; /* data pointers are bound by osp_plan_bind */
+    const struct osp_ladder *ladder;
+    const struct osp_kernel *kernel;
+    int rung;
+    size_t scratch_offset; /* in the arena */
+    char kernel_name[64];  /* "cpu/conv2d/tile" */
+    char shape[80];
+    double macs, bytes, seconds;
+};
+
+struct osp_plan {
+    const struct osp_graph *graph;
+    const struct osp_device *device;
+    struct osp_dims dims;
+    struct osp_plan_node *nodes; /* [graph->node_count] */
+    struct osp_tensor *values;   /* [graph->value_count]: dtype, shape and, once bound, data */
+    size_t *offsets;             /* [graph->value_count]: in the arena */
+    struct osp_plan_memory memory;
+    const void *bound_arena, *bound_pixels, *bound_images;
+    osp_value counts;     /* the value that limits rows, as the first node with counts has it; OSP_NONE */
+    int32_t *counts_host; /* [dims.n]: of the last run */
+    int ran;
+    uint64_t used; /* for the least-recently-used rule */
+};
+
+osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend *backend, const struct osp_device *device,
+                        const struct osp_pins *pins, struct osp_dims dims, int keep_all, struct osp_plan **out);
+void osp_plan_free(struct osp_plan *plan);
+
+/* Sets every data pointer of every call. */
+void osp_plan_bind(struct osp_plan *plan, void *arena, void *pixels, size_t pixel_bytes, void *images);
+
+#endif

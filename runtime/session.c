@@ -1,0 +1,394 @@
+/* A session: a model on a device, its packed weights, its plans and its memory. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+
+/* Device memory that grows and never shrinks. */
+struct buffer {
+    void *data;
+    size_t bytes;
+};
+
+struct osp_session {
+    const struct osp_model *model;
+    const struct osp_graph *graph;
+    const struct osp_backend *backend;
+    struct osp_device *device;
+    char *resize; /* NULL: the model's */
+    struct osp_pins pins;
+    int keep;
+    struct osp_plan **plans; /* [plan_room], the first plan_count are used */
+    int plan_room, plan_count;
+    uint64_t clock; /* counts uses of plans */
+    struct osp_plan *last;
+    struct osp_node_state *states; /* [node_count * rung_room], by twin and rung */
+    char *prepared;                /* likewise */
+    int rung_room;
+    struct buffer arena, pixels, images;
+    struct osp_session_times times;
+    atomic_flag busy;
+};
+
+static const struct osp_backend *find_backend(const char *name)
+{
+    for (int i = 0; osp_backends[i]; i++)
+        if (!strcmp(osp_backends[i]->name, name))
+            return osp_backends[i];
+    return NULL;
+}
+
+const char *osp_backend_name(int i)
+{
+    for (int k = 0; k <= i; k++)
+        if (!osp_backends[k])
+            return NULL;
+    return osp_backends[i]->name;
+}
+
+static osp_status no_such_backend(const char *name)
+{
+    char names[256] = "";
+    for (int i = 0; osp_backends[i]; i++) {
+        if (i)
+            strncat(names, ", ", sizeof names - strlen(names) - 1);
+        strncat(names, osp_backends[i]->name, sizeof names - strlen(names) - 1);
+    }
+    return osp_fail(OSP_USAGE, "no backend is called '%s'; there is %s", name, names);
+}
+
+/* ---- Opening and closing -------------------------------------------------------------------------- */
+
+static osp_status allocate_tables(struct osp_session *s)
+{
+    const char *owner;
+    for (int op = 0; op < OSP_OP_COUNT; op++) {
+        const struct osp_ladder *ladder = osp_backend_ladder(s->backend, (enum osp_op)op, &owner);
+        if (ladder && ladder->count > s->rung_room)
+            s->rung_room = ladder->count;
+    }
+    size_t slots = (size_t)s->graph->node_count * (size_t)s->rung_room;
+    s->states = calloc(slots ? slots : 1, sizeof *s->states);
+    s->prepared = calloc(slots ? slots : 1, 1);
+    s->plans = calloc((size_t)s->plan_room, sizeof(struct osp_plan *));
+    if (!s->states || !s->prepared || !s->plans)
+        return osp_fail(OSP_MEMORY, "out of memory: a session needs tables of %zu bytes", slots * (sizeof *s->states + 1));
+    return OSP_OK;
+}
+
+osp_status osp_session_open(const struct osp_model *model, const struct osp_session_options *options, struct osp_session **out)
+{
+    static const struct osp_session_options defaults;
+    const struct osp_session_options *o = options ? options : &defaults;
+    const char *name = o->backend ? o->backend : "cpu";
+    double start = osp_seconds();
+    if (o->resize && strcmp(o->resize, "double") && strcmp(o->resize, "f32-reciprocal"))
+        return osp_fail(OSP_USAGE, "resize rule '%s'; allowed are double and f32-reciprocal", o->resize);
+    if (o->threads < 0 || o->plans < 0)
+        return osp_fail(OSP_USAGE, "threads %d, plans %d; allowed are 0 (a default) and more", o->threads, o->plans);
+    struct osp_session *s = calloc(1, sizeof *s);
+    if (!s)
+        return osp_fail(OSP_MEMORY, "out of memory: a session needs %zu bytes", sizeof *s);
+    s->model = model;
+    s->graph = osp_model_graph(model);
+    s->backend = find_backend(name);
+    s->keep = o->keep;
+    s->plan_room = o->plans ? o->plans : 4;
+    atomic_flag_clear(&s->busy);
+    osp_status status = s->backend ? OSP_OK : no_such_backend(name);
+    if (!status && o->resize && !(s->resize = strdup(o->resize)))
+        status = osp_fail(OSP_MEMORY, "out of memory while a session is opened");
+    if (!status)
+        status = allocate_tables(s);
+    if (!status)
+        status = osp_pins_parse(o->use, s->graph, s->backend, &s->pins);
+    if (!status)
+        status = s->backend->open(&(struct osp_device_options){.threads = o->threads, .isa = o->isa}, &s->device);
+    if (!status)
+        status = s->backend->clock->reserve(s->device, s->graph->node_count + 1);
+    if (status) {
+        osp_session_close(s);
+        return status;
+    }
+    s->times.open = osp_seconds() - start;
+    *out = s;
+    return OSP_OK;
+}
+
+static void release_states(struct osp_session *s)
+{
+    const char *owner;
+    for (int i = 0; i < s->graph->node_count && s->prepared; i++) {
+        const struct osp_ladder *ladder = osp_backend_ladder(s->backend, s->graph->nodes[i].op, &owner);
+        for (int r = 0; ladder && r < ladder->count; r++)
+            if (s->prepared[i * s->rung_room + r] && ladder->rungs[r]->release)
+                ladder->rungs[r]->release(s->device, &s->states[i * s->rung_room + r]);
+    }
+}
+
+void osp_session_close(struct osp_session *s)
+{
+    if (!s)
+        return;
+    if (s->device) {
+        release_states(s);
+        s->backend->memory->free(s->device, s->arena.data);
+        s->backend->memory->free(s->device, s->pixels.data);
+        s->backend->memory->free(s->device, s->images.data);
+        s->backend->close(s->device);
+    }
+    for (int i = 0; i < s->plan_count; i++)
+        osp_plan_free(s->plans[i]);
+    osp_pins_free(&s->pins);
+    free(s->plans);
+    free(s->states);
+    free(s->prepared);
+    free(s->resize);
+    free(s);
+}
+
+const char *osp_session_backend(const struct osp_session *s) { return s->backend->name; }
+const char *osp_session_resize(const struct osp_session *s) { return s->resize; }
+const char *osp_session_isa(const struct osp_session *s) { return s->backend->isa(s->device); }
+int osp_session_threads(const struct osp_session *s) { return s->backend->threads(s->device); }
+const struct osp_model *osp_session_model(const struct osp_session *s) { return s->model; }
+const struct osp_plan *osp_session_last_plan(const struct osp_session *s) { return s->last; }
+void osp_session_times(const struct osp_session *s, struct osp_session_times *out) { *out = s->times; }
+void osp_session_note_postprocess(struct osp_session *s, double seconds) { s->times.postprocess = seconds; }
+
+osp_status osp_session_enter(struct osp_session *s)
+{
+    if (atomic_flag_test_and_set(&s->busy))
+        return osp_fail(OSP_BUSY, "this session is in use by another thread: open one session for each thread");
+    return OSP_OK;
+}
+
+void osp_session_leave(struct osp_session *s) { atomic_flag_clear(&s->busy); }
+
+/* ---- Plans ---------------------------------------------------------------------------------------- */
+
+static osp_status find_plan(struct osp_session *s, struct osp_dims dims, struct osp_plan **out)
+{
+    int oldest = 0;
+    for (int i = 0; i < s->plan_count; i++) {
+        const struct osp_dims *d = &s->plans[i]->dims;
+        if (d->n == dims.n && d->h == dims.h && d->w == dims.w) {
+            s->plans[i]->used = ++s->clock;
+            *out = s->plans[i];
+            return OSP_OK;
+        }
+        if (s->plans[i]->used < s->plans[oldest]->used)
+            oldest = i;
+    }
+    struct osp_plan *plan;
+    osp_status status = osp_plan_new(s->graph, s->backend, s->device, &s->pins, dims, s->keep, &plan);
+    if (status)
+        return status;
+    int place = s->plan_count;
+    if (s->plan_count == s->plan_room) {
+        place = oldest;
+        if (s->last == s->plans[oldest])
+            s->last = NULL;
+        osp_plan_free(s->plans[oldest]);
+    } else {
+        s->plan_count++;
+    }
+    plan->used = ++s->clock;
+    *out = s->plans[place] = plan;
+    return OSP_OK;
+}
+
+static osp_status check_dims(int n, int h, int w)
+{
+    if (n < 1 || n > 65536 || h < 32 || w < 32 || h > 1 << 20 || w > 1 << 20 || h % 32 || w % 32)
+        return osp_fail(OSP_USAGE, "batch %d of %dx%d; allowed are 1 to 65536 of sides that are multiples of 32, up to 1048576",
+                        n, h, w);
+    return OSP_OK;
+}
+
+osp_status osp_session_plan(struct osp_session *s, int n, int h, int w, const struct osp_plan **out)
+{
+    osp_status status = check_dims(n, h, w);
+    struct osp_plan *plan = NULL;
+    if (!status)
+        status = find_plan(s, (struct osp_dims){n, h, w}, &plan);
+    if (!status)
+        *out = plan;
+    return status;
+}
+
+/* ---- Running -------------------------------------------------------------------------------------- */
+
+static osp_status ensure(struct osp_session *s, struct buffer *buffer, size_t bytes)
+{
+    if (buffer->data && buffer->bytes >= bytes)
+        return OSP_OK;
+    s->backend->memory->free(s->device, buffer->data);
+    *buffer = (struct buffer){0};
+    osp_status status = s->backend->memory->alloc(s->device, bytes, &buffer->data);
+    if (!status)
+        buffer->bytes = bytes;
+    return status;
+}
+
+/* Sends the pictures, each on a 64-byte boundary, and the rows that say where they are. */
+static osp_status upload(struct osp_session *s, const struct osp_image *const *pictures, int64_t *images, int n,
+                         size_t *pixel_bytes)
+{
+    size_t total = 0;
+    for (int i = 0; i < n; i++) {
+        images[i * OSP_IMAGE_FIELDS + OSP_IMAGE_OFFSET] = (int64_t)total;
+        total += ((size_t)pictures[i]->width * (size_t)pictures[i]->height * 3 + 63) / 64 * 64;
+    }
+    size_t row_bytes = (size_t)n * OSP_IMAGE_FIELDS * sizeof *images;
+    osp_status status = ensure(s, &s->pixels, total);
+    if (!status)
+        status = ensure(s, &s->images, row_bytes);
+    for (int i = 0; !status && i < n; i++)
+        status = s->backend->memory->upload(s->device, (char *)s->pixels.data + images[i * OSP_IMAGE_FIELDS], pictures[i]->rgb,
+                                            (size_t)pictures[i]->width * (size_t)pictures[i]->height * 3);
+    if (!status)
+        status = s->backend->memory->upload(s->device, s->images.data, images, row_bytes);
+    *pixel_bytes = total;
+    return status;
+}
+
+static int state_of(const struct osp_session *s, const struct osp_plan *plan, int i)
+{
+    return s->graph->nodes[i].twin * s->rung_room + plan->nodes[i].rung;
+}
+
+static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
+{
+    for (int i = 0; i < s->graph->node_count; i++) {
+        const struct osp_plan_node *node = &plan->nodes[i];
+        int slot = state_of(s, plan, i);
+        if (s->prepared[slot] || !node->kernel->prepare)
+            continue;
+        osp_status status = node->kernel->prepare(s->device, &node->call, &s->states[slot]);
+        if (status)
+            return status;
+        s->prepared[slot] = 1;
+    }
+    return OSP_OK;
+}
+
+/* Runs every node and reads the clock and the row counts afterwards. */
+static osp_status run_nodes(struct osp_session *s, struct osp_plan *plan)
+{
+    const struct osp_clock *clock = s->backend->clock;
+    int count = s->graph->node_count;
+    osp_status status = clock->mark(s->device, 0);
+    for (int i = 0; !status && i < count; i++) {
+        status = plan->nodes[i].kernel->run(s->device, &plan->nodes[i].call, &s->states[state_of(s, plan, i)]);
+        if (!status)
+            status = clock->mark(s->device, i + 1);
+    }
+    for (int i = 0; !status && i < count; i++)
+        status = clock->seconds(s->device, i, i + 1, &plan->nodes[i].seconds);
+    if (!status)
+        status = clock->seconds(s->device, 0, count, &s->times.network);
+    if (!status && plan->counts != OSP_NONE)
+        status = s->backend->memory->download(s->device, plan->counts_host, plan->values[plan->counts].data,
+                                              (size_t)plan->dims.n * sizeof *plan->counts_host);
+    return status;
+}
+
+osp_status osp_session_run(struct osp_session *s, const struct osp_image *const *pictures, int64_t *images, int n, int h, int w)
+{
+    struct osp_plan *plan = NULL;
+    size_t pixel_bytes = 0;
+    double t0 = osp_seconds();
+    osp_status status = check_dims(n, h, w);
+    if (!status)
+        status = find_plan(s, (struct osp_dims){n, h, w}, &plan);
+    double t1 = osp_seconds();
+    if (!status)
+        status = prepare(s, plan);
+    if (!status)
+        status = ensure(s, &s->arena, plan->memory.arena);
+    double t2 = osp_seconds();
+    if (!status)
+        status = upload(s, pictures, images, n, &pixel_bytes);
+    if (status)
+        return status;
+    osp_plan_bind(plan, s->arena.data, s->pixels.data, pixel_bytes, s->images.data);
+    s->times.plan = t1 - t0;
+    s->times.pack = t2 - t1;
+    s->times.upload = osp_seconds() - t2;
+    s->times.download = 0;
+    s->last = NULL;
+    status = run_nodes(s, plan);
+    if (!status) {
+        plan->ran = 1;
+        s->last = plan;
+    }
+    return status;
+}
+
+osp_status osp_session_result(struct osp_session *s, int i, void *out, size_t bytes)
+{
+    if (!s->last || i < 0 || i >= s->graph->kept_count)
+        return osp_fail(OSP_USAGE, "result %d: nothing has run, or the network keeps only %d values", i, s->graph->kept_count);
+    const struct osp_tensor *value = &s->last->values[s->graph->kept[i]];
+    size_t size = (size_t)osp_shape_count(&value->shape) * osp_dtype_size(value->dtype);
+    if (size != bytes)
+        return osp_fail(OSP_USAGE, "result %d has %zu bytes, %zu were asked for", i, size, bytes);
+    double start = osp_seconds();
+    osp_status status = s->backend->memory->download(s->device, out, value->data, bytes);
+    s->times.download += osp_seconds() - start;
+    return status;
+}
+
+/* ---- Looking at values ---------------------------------------------------------------------------- */
+
+/* "NODE" or "NODE:2" to a value of the graph; OSP_NONE: there is none. */
+static osp_value find_value(const struct osp_graph *graph, const char *name)
+{
+    size_t length = strlen(name);
+    int node = osp_graph_find(graph, name), output = 0;
+    if (node < 0 && length > 2 && name[length - 2] == ':' && name[length - 1] >= '0' && name[length - 1] <= '9') {
+        char *plain = strndup(name, length - 2);
+        node = plain ? osp_graph_find(graph, plain) : -1;
+        free(plain);
+        output = name[length - 1] - '0';
+    }
+    if (node < 0)
+        return OSP_NONE;
+    osp_value value = graph->nodes[node].out + output;
+    return value < graph->value_count && graph->values[value].node == node ? value : OSP_NONE;
+}
+
+static void widen(const struct osp_tensor *value, const void *raw, float *out)
+{
+    int64_t count = osp_shape_count(&value->shape);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = value->dtype == OSP_I32 ? (float)((const int32_t *)raw)[i] : ((const float *)raw)[i];
+}
+
+osp_status osp_session_value(struct osp_session *s, const char *name, float **data, int64_t dims[4], int *rank)
+{
+    osp_value v = find_value(s->graph, name);
+    if (v == OSP_NONE)
+        return osp_fail(OSP_USAGE, "the network has no value '%s'", name);
+    if (!s->keep || !s->last)
+        return osp_fail(OSP_USAGE, "value '%s': the session must be opened with keep, and have run", name);
+    const struct osp_tensor *value = &s->last->values[v];
+    size_t count = (size_t)osp_shape_count(&value->shape), bytes = count * osp_dtype_size(value->dtype);
+    void *raw = malloc(bytes ? bytes : 1);
+    float *out = malloc(count ? count * sizeof *out : 1);
+    osp_status status = raw && out ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory: value '%s' needs %zu bytes", name, bytes);
+    if (!status)
+        status = s->backend->memory->download(s->device, raw, value->data, bytes);
+    if (!status) {
+        widen(value, raw, out);
+        *data = out;
+        *rank = value->shape.rank;
+        memcpy(dims, value->shape.dim, sizeof value->shape.dim);
+    } else {
+        free(out);
+    }
+    free(raw);
+    return status;
+}
