@@ -1,6 +1,7 @@
 # make demo    installs what is missing, builds, runs the demo detector on a photo
 # make check   installs what is missing, builds, runs every test
-# make         builds build/osprey and build/libosprey.a        (DEPS=0: never installs, only says what is missing)
+# make         the same, and only builds build/osprey and build/libosprey.a
+# DEPS=0       never installs: says what is missing and stops
 # make SAN=1 check     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make CC=clang check  with clang
 # make fuzz FUZZ_SECONDS=600   libFuzzer over the loaders; make install PREFIX=/usr/local; make clean; make format
@@ -41,10 +42,27 @@ TOOL_OBJ := $(filter-out $(BUILD)/tools/osprey.o,$(TOOL_SRC:%.c=$(BUILD)/%.o))
 HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 Q        := $(if $(V),,@)
+JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all deps demo check check-long fuzz install clean format
+.PHONY: all deps program demo check check-long install clean format
 .SECONDARY:
-all: $(BUILD)/osprey $(BUILD)/libosprey.a
+# The packages come first, and only then is anything compiled: flags are asked of pkg-config when make starts.
+all demo check check-long: deps
+	@$(MAKE) --no-print-directory $(JOBS) run-$@
+
+deps:
+	@DEPS='$(DEPS)' CC='$(CC)' sh tools/deps.sh build
+
+run-all: $(BUILD)/osprey $(BUILD)/libosprey.a
+
+run-demo: run-all
+	@$(BUILD)/osprey detect models/demo/astronaut.png --out $(BUILD)/demo
+
+# Runs every test program; the ones that are slow by nature look at OSPREY_LONG.
+run-check: run-all $(TESTS)
+	@BUILD=$(BUILD) sh tests/run.sh $(TESTS)
+run-check-long: run-all $(TESTS)
+	@OSPREY_LONG=1 BUILD=$(BUILD) sh tests/run.sh $(TESTS)
 
 $(BUILD)/osprey: $(BUILD)/tools/osprey.o $(TOOL_OBJ) $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
@@ -70,6 +88,16 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TOOL_OBJ) $(BUILD)/libosprey.
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+-include tests/fuzz/fuzz.mk
+
+install: run-all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/runtime $(DESTDIR)$(PREFIX)/share/osprey $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/osprey $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(BUILD)/libosprey.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 runtime/osprey.h $(DESTDIR)$(PREFIX)/include/runtime/
+	install -m 644 models/demo/demo.safetensors $(DESTDIR)$(PREFIX)/share/osprey/
+	install -m 644 tools/osprey.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 clean:
 	rm -rf build build-*

@@ -327,12 +327,23 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
     return status;
 }
 
+static const struct osp_tensor *result(const struct osp_session *s, int i)
+{
+    return s->last && i >= 0 && i < s->graph->kept_count ? &s->last->values[s->graph->kept[i]] : NULL;
+}
+
+size_t osp_session_result_bytes(const struct osp_session *s, int i)
+{
+    const struct osp_tensor *value = result(s, i);
+    return value ? (size_t)osp_shape_count(&value->shape) * osp_dtype_size(value->dtype) : 0;
+}
+
 osp_status osp_session_result(struct osp_session *s, int i, void *out, size_t bytes)
 {
-    if (!s->last || i < 0 || i >= s->graph->kept_count)
+    const struct osp_tensor *value = result(s, i);
+    if (!value)
         return osp_fail(OSP_USAGE, "result %d: nothing has run, or the network keeps only %d values", i, s->graph->kept_count);
-    const struct osp_tensor *value = &s->last->values[s->graph->kept[i]];
-    size_t size = (size_t)osp_shape_count(&value->shape) * osp_dtype_size(value->dtype);
+    size_t size = osp_session_result_bytes(s, i);
     if (size != bytes)
         return osp_fail(OSP_USAGE, "result %d has %zu bytes, %zu were asked for", i, size, bytes);
     double start = osp_seconds();
