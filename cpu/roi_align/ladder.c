@@ -1,0 +1,6 @@
+#include "cpu/cpu.h"
+
+extern const struct osp_kernel cpu_roi_align_naive, cpu_roi_align_channels;
+
+static const struct osp_kernel *const rungs[] = {&cpu_roi_align_naive, &cpu_roi_align_channels};
+const struct osp_ladder cpu_roi_align_ladder = {rungs, sizeof rungs / sizeof *rungs};
