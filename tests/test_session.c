@@ -1,0 +1,226 @@
+/* Sessions and plans on the demo model: caching, pins, errors, and nothing allocated while running. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "allocations.h"
+#include "runtime/build.h"
+#include "runtime/graph.h"
+
+static struct osp_model *model;
+
+static int open_model(void **state) { return osp_model_open("models/demo/demo.safetensors", &model); }
+
+static int close_model(void **state)
+{
+    osp_model_close(model);
+    return 0;
+}
+
+static struct osp_session *open_session(const struct osp_session_options *options)
+{
+    struct osp_session *session = NULL;
+    osp_status status = osp_session_open(model, options, &session);
+    if (status)
+        print_error("%s\n", osp_message());
+    assert_int_equal(status, OSP_OK);
+    return session;
+}
+
+/* A picture with something in it everywhere. */
+static struct osp_image *make_picture(int width, int height)
+{
+    struct osp_image *image = malloc(sizeof *image);
+    image->width = width;
+    image->height = height;
+    image->rgb = malloc((size_t)width * (size_t)height * 3);
+    for (int i = 0; i < width * height * 3; i++)
+        image->rgb[i] = (uint8_t)(i * 37 + (i / 97) * 11);
+    return image;
+}
+
+static void free_picture(struct osp_image *image)
+{
+    free(image->rgb);
+    free(image);
+}
+
+static void run_once(struct osp_session *session, const struct osp_image *picture)
+{
+    int64_t rows[OSP_IMAGE_FIELDS] = {0, picture->height, picture->width, 96, 128};
+    assert_int_equal(osp_session_run(session, &picture, rows, 1, 96, 128), OSP_OK);
+}
+
+static void a_second_run_allocates_nothing(void **state)
+{
+    struct osp_image *picture = make_picture(128, 96);
+    struct osp_session *session = open_session(&(struct osp_session_options){.threads = 2});
+    long start = allocations_made();
+    run_once(session, picture);
+    assert_true(allocations_made() > start); /* the counter counts */
+    long before = allocations_made();
+    run_once(session, picture);
+    assert_int_equal(allocations_made() - before, 0);
+    struct osp_session_times times;
+    osp_session_times(session, &times);
+    assert_true(times.network > 0);
+    assert_true(times.pack < times.network);
+    osp_session_close(session);
+    free_picture(picture);
+}
+
+static void plans_are_cached_and_the_oldest_goes(void **state)
+{
+    struct osp_session *session = open_session(&(struct osp_session_options){.plans = 2});
+    const struct osp_plan *a, *b, *c, *again;
+    assert_int_equal(osp_session_plan(session, 1, 64, 64, &a), OSP_OK);
+    assert_int_equal(osp_session_plan(session, 1, 64, 96, &b), OSP_OK);
+    assert_int_equal(osp_session_plan(session, 1, 64, 64, &again), OSP_OK);
+    assert_ptr_equal(a, again);
+    assert_int_equal(osp_session_plan(session, 2, 64, 64, &c), OSP_OK); /* drops b, which was used longer ago than a */
+    assert_int_equal(osp_session_plan(session, 1, 64, 64, &again), OSP_OK);
+    assert_ptr_equal(a, again);
+    struct osp_plan_memory memory;
+    osp_plan_memory(c, &memory);
+    assert_int_equal(memory.n, 2);
+    osp_session_close(session);
+}
+
+static void levels_of_one_head_share_their_weights(void **state)
+{
+    const struct osp_graph *graph = osp_model_graph(model);
+    int first = osp_graph_find(graph, "rpn.head.conv.0.0/level0"), second = osp_graph_find(graph, "rpn.head.conv.0.0/level1");
+    assert_true(first >= 0 && second > first);
+    assert_int_equal(graph->nodes[second].twin, first);
+}
+
+static void the_arena_is_near_its_lower_bound(void **state)
+{
+    static const int sizes[][3] = {{1, 320, 320}, {1, 320, 640}, {4, 320, 416}, {1, 32, 32}};
+    struct osp_session *session = open_session(NULL);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const struct osp_plan *plan;
+        struct osp_plan_memory memory;
+        assert_int_equal(osp_session_plan(session, sizes[i][0], sizes[i][1], sizes[i][2], &plan), OSP_OK);
+        osp_plan_memory(plan, &memory);
+        assert_true((double)memory.arena <= 1.01 * (double)memory.lower_bound);
+        assert_true(memory.unshared > memory.arena);
+    }
+    osp_session_close(session);
+}
+
+static void expect_usage(const struct osp_session_options *options, const char *words)
+{
+    struct osp_session *session = NULL;
+    assert_int_equal(osp_session_open(model, options, &session), OSP_USAGE);
+    assert_null(session);
+    if (!strstr(osp_message(), words))
+        print_error("'%s' lacks '%s'\n", osp_message(), words);
+    assert_non_null(strstr(osp_message(), words));
+}
+
+static void wrong_options_get_a_sentence(void **state)
+{
+    expect_usage(&(struct osp_session_options){.backend = "tpu"}, "no backend is called 'tpu'; there is cpu");
+    expect_usage(&(struct osp_session_options){.use = "conv2d"}, "'conv2d' pins nothing");
+    expect_usage(&(struct osp_session_options){.use = "conv3d=naive"}, "no op is called 'conv3d'; there are resize, conv2d");
+    expect_usage(&(struct osp_session_options){.use = "conv2d=quantum"}, "conv2d has no rung 'quantum' on backend cpu; there are naive");
+    expect_usage(&(struct osp_session_options){.use = "nowhere:conv2d=naive"}, "the network has no node 'nowhere'");
+    expect_usage(&(struct osp_session_options){.use = "resize:conv2d=naive"}, "node 'resize' is a resize, not a conv2d");
+    expect_usage(&(struct osp_session_options){.resize = "triple"}, "resize rule 'triple'");
+    expect_usage(&(struct osp_session_options){.threads = -1}, "threads -1");
+}
+
+static void wrong_sizes_get_a_sentence(void **state)
+{
+    struct osp_session *session = open_session(NULL);
+    const struct osp_plan *plan = NULL;
+    assert_int_equal(osp_session_plan(session, 1, 100, 64, &plan), OSP_USAGE);
+    assert_non_null(strstr(osp_message(), "multiples of 32"));
+    assert_int_equal(osp_session_plan(session, 0, 64, 64, &plan), OSP_USAGE);
+    assert_null(plan);
+    osp_session_close(session);
+}
+
+static void a_pin_changes_one_node_or_all(void **state)
+{
+    struct osp_session *session = open_session(&(struct osp_session_options){.use = "conv2d=naive,nms=serial"});
+    const struct osp_plan *plan;
+    assert_int_equal(osp_session_plan(session, 1, 64, 64, &plan), OSP_OK);
+    for (int i = 0; i < osp_plan_lines(plan); i++) {
+        struct osp_line line;
+        osp_plan_line(plan, i, &line);
+        if (!strcmp(line.op, "conv2d"))
+            assert_string_equal(line.kernel, "cpu/conv2d/naive");
+        if (!strcmp(line.op, "nms"))
+            assert_string_equal(line.kernel, "cpu/nms/serial");
+    }
+    osp_session_close(session);
+    session = open_session(&(struct osp_session_options){.use = "rpn.head.conv.0.0/level1:conv2d=naive"});
+    assert_int_equal(osp_session_plan(session, 1, 64, 64, &plan), OSP_OK);
+    int pinned = 0;
+    for (int i = 0; i < osp_plan_lines(plan); i++) {
+        struct osp_line line;
+        osp_plan_line(plan, i, &line);
+        pinned += !strcmp(line.kernel, "cpu/conv2d/naive");
+    }
+    assert_int_equal(pinned, 1);
+    osp_session_close(session);
+}
+
+static void a_second_thread_is_told_that_the_session_is_busy(void **state)
+{
+    struct osp_image *picture = make_picture(64, 48);
+    struct osp_session *session = open_session(NULL);
+    struct osp_detections found;
+    assert_int_equal(osp_session_enter(session), OSP_OK); /* as if another thread were inside */
+    assert_int_equal(osp_detect(session, picture, &found), OSP_BUSY);
+    osp_session_leave(session);
+    assert_int_equal(osp_detect(session, picture, &found), OSP_OK);
+    osp_detections_free(&found);
+    osp_session_close(session);
+    free_picture(picture);
+}
+
+static void values_are_there_when_kept(void **state)
+{
+    struct osp_image *picture = make_picture(128, 96);
+    struct osp_session *session = open_session(&(struct osp_session_options){.keep = 1});
+    float *data;
+    int64_t dims[4];
+    int rank;
+    run_once(session, picture);
+    assert_int_equal(osp_session_value(session, "resize", &data, dims, &rank), OSP_OK);
+    assert_int_equal(rank, 4);
+    assert_int_equal(dims[1], 96);
+    assert_int_equal(dims[3], 3);
+    free(data);
+    assert_int_equal(osp_session_value(session, "rpn.nms:3", &data, dims, &rank), OSP_OK);
+    assert_int_equal(rank, 1);
+    free(data);
+    assert_int_equal(osp_session_value(session, "rpn.nms:4", &data, dims, &rank), OSP_USAGE);
+    assert_int_equal(osp_session_value(session, "nobody", &data, dims, &rank), OSP_USAGE);
+    osp_session_close(session);
+    free_picture(picture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_second_run_allocates_nothing),
+        cmocka_unit_test(plans_are_cached_and_the_oldest_goes),
+        cmocka_unit_test(levels_of_one_head_share_their_weights),
+        cmocka_unit_test(the_arena_is_near_its_lower_bound),
+        cmocka_unit_test(wrong_options_get_a_sentence),
+        cmocka_unit_test(wrong_sizes_get_a_sentence),
+        cmocka_unit_test(a_pin_changes_one_node_or_all),
+        cmocka_unit_test(a_second_thread_is_told_that_the_session_is_busy),
+        cmocka_unit_test(values_are_there_when_kept),
+    };
+    return cmocka_run_group_tests(tests, open_model, close_model);
+}
