@@ -87,6 +87,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TOOL_OBJ) $(BUILD)/libosprey.
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# The program that opens osprey.h, taken out of its comment; tests/test_example.c runs it. Leaks are its own affair: it ends at once.
+$(BUILD)/tests/example.c: runtime/osprey.h
+	@mkdir -p $(@D); sed -n '1,/^ \*     }$$/s/^ \*     //p' $< > $@
+$(BUILD)/tests/example: $(BUILD)/tests/example.c $(BUILD)/libosprey.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/test_example: $(BUILD)/tests/example
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 -include tests/fuzz/fuzz.mk
