@@ -53,6 +53,7 @@ void osp_graph_keep(struct osp_graph *graph, osp_value value);
 /* Records an error of the caller's own (a bad class count, say); it sticks like any other. */
 void osp_graph_fail(struct osp_graph *graph, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int osp_graph_failed(const struct osp_graph *graph);
+const char *osp_graph_path(const struct osp_graph *graph); /* of the weight file, for sentences */
 
 /* OSP_OK if everything so far went well, else the first error again. */
 osp_status osp_graph_finish(struct osp_graph *graph);
@@ -69,6 +70,9 @@ osp_status osp_session_run(struct osp_session *session, const struct osp_image *
 /* Downloads kept value i (in the order of osp_graph_keep) of the last run into out, which has room for `bytes` (its exact size). */
 osp_status osp_session_result(struct osp_session *session, int i, void *out, size_t bytes);
 
+/* Its exact size in bytes; 0 before the first run. The capacity of a result follows from the plan, so callers ask. */
+size_t osp_session_result_bytes(const struct osp_session *session, int i);
+
 /* For osp_detect: guards a session against a second thread, and notes its own times. */
 osp_status osp_session_enter(struct osp_session *session);
 void osp_session_leave(struct osp_session *session);
@@ -78,6 +82,9 @@ double osp_seconds(void); /* monotonic */
 
 /* Records the sentence of a failure (backend.h has the same one). */
 osp_status osp_fail(osp_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Printable form of untrusted bytes for a sentence (file.h has the same one). */
+const char *osp_quote(char *buffer, size_t buffer_size, const void *bytes, size_t size);
 
 #ifdef __cplusplus
 }

@@ -73,6 +73,7 @@ void osp_graph_stage(struct osp_graph *graph, const char *stage) { graph->stage 
 osp_value osp_graph_pixels(struct osp_graph *graph) { return OSP_VALUE_PIXELS; }
 osp_value osp_graph_images(struct osp_graph *graph) { return OSP_VALUE_IMAGES; }
 int osp_graph_failed(const struct osp_graph *graph) { return graph->failed != OSP_OK; }
+const char *osp_graph_path(const struct osp_graph *graph) { return osp_safetensors_path(graph->file); }
 
 osp_status osp_graph_finish(struct osp_graph *graph)
 {
