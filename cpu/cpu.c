@@ -58,7 +58,7 @@ static osp_status cpu_open(const struct osp_device_options *options, struct osp_
     int threads = options && options->threads ? options->threads : omp_get_max_threads();
     if (threads < 1 || threads > MAX_THREADS)
         return osp_fail(OSP_USAGE, "cpu: %d threads; allowed: 1 to %d, or 0 for all cores", threads, MAX_THREADS);
-    enum cpu_isa isa;
+    enum cpu_isa isa = CPU_PORTABLE;
     osp_status status = choose_isa(options ? options->isa : NULL, &isa);
     if (status != OSP_OK)
         return status;

@@ -32,6 +32,27 @@ enum { OSP_MAX_LEVELS = 5, OSP_MAX_ANCHORS = 15, OSP_MAX_INPUTS = 8, OSP_MAX_OUT
 
 enum osp_activation { OSP_LINEAR, OSP_RELU, OSP_RELU6, OSP_HARDSWISH, OSP_HARDSIGMOID };
 
+/* max(x,0); min(max(x,0),6); x min(max(x+3,0),6) / 6; min(max(x+3,0),6) / 6. NaN stays NaN, as in torch. */
+OSP_SCALAR float osp_activate(enum osp_activation activation, float x)
+{
+    float gate = x + 3.0f;
+    gate = gate < 0.0f ? 0.0f : gate;
+    gate = gate > 6.0f ? 6.0f : gate;
+    switch (activation) {
+    case OSP_RELU:
+        return x < 0.0f ? 0.0f : x;
+    case OSP_RELU6:
+        x = x < 0.0f ? 0.0f : x;
+        return x > 6.0f ? 6.0f : x;
+    case OSP_HARDSWISH:
+        return x * gate / 6.0f;
+    case OSP_HARDSIGMOID:
+        return gate / 6.0f;
+    default:
+        return x;
+    }
+}
+
 /* A row of `images` (N,5) i64: where picture n starts in `pixels` (bytes), its size, and its size after the resize.
  * Everything past (resized_h, resized_w) in the padded batch is padding. */
 enum { OSP_IMAGE_OFFSET, OSP_IMAGE_H, OSP_IMAGE_W, OSP_IMAGE_RESIZED_H, OSP_IMAGE_RESIZED_W, OSP_IMAGE_FIELDS };
