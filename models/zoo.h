@@ -13,9 +13,9 @@ struct osp_config {
     int classes;             /* background included */
     const char **class_name; /* [classes]; stored as a JSON array under "classes" */
     int min_size, max_size;
-    double mean[3], std[3];  /* "image_mean", "image_std": three numbers, commas between */
-    int norm_times;          /* "input_norm": once 1, twice 2 */
-    const char *resize;      /* "double" or "f32-reciprocal" */
+    double mean[3], std[3]; /* "image_mean", "image_std": three numbers, commas between */
+    int norm_times;         /* "input_norm": once 1, twice 2 */
+    const char *resize;     /* "double" or "f32-reciprocal" */
     double bn_eps;
     int rpn_pre_nms_top_n, rpn_post_nms_top_n;
     double rpn_nms_thresh, rpn_score_thresh;
@@ -25,16 +25,16 @@ struct osp_config {
 };
 
 struct osp_network {
-    const char *name;       /* "fasterrcnn_resnet50_fpn": architecture in the file, --model on the command line */
-    const char *about;      /* one line for listings */
+    const char *name;           /* "fasterrcnn_resnet50_fpn": architecture in the file, --model on the command line */
+    const char *about;          /* one line for listings */
     struct osp_config defaults; /* torchvision's; classes 0 */
     void (*build)(struct osp_graph *graph, const struct osp_config *config);
     const char *const *signs; /* tensor names (new spelling) that a checkpoint of this network has, NULL-terminated... */
     const char *const *lacks; /* ...and names that it does not have */
 };
 
-const struct osp_network *osp_zoo(int i);                  /* NULL past the last */
-const struct osp_network *osp_zoo_find(const char *name);  /* NULL: none */
+const struct osp_network *osp_zoo(int i);                 /* NULL past the last */
+const struct osp_network *osp_zoo_find(const char *name); /* NULL: none */
 
 /* Which networks could a checkpoint be, by its tensor names? has(context, name) says whether a tensor is there.
  * Returns how many fit and fills at most `room` of them. */
