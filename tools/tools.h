@@ -1,0 +1,50 @@
+/* What the subcommands of osprey share: exit statuses, text that is safe to print, and the tools themselves. */
+#ifndef OSPREY_TOOLS_H
+#define OSPREY_TOOLS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "runtime/osprey.h"
+
+/* DESIGN section 9; --help and osprey.1 list them. A signal ends with 128 + its number. */
+enum exit_status {
+    EXIT_DONE = 0,
+    EXIT_IMAGE = 1, /* finished, but an image failed */
+    EXIT_USAGE = 2,
+    EXIT_MODEL = 3,    /* a model or checkpoint was refused */
+    EXIT_BACKEND = 4,  /* a backend, device, library or memory is not there */
+    EXIT_UNWRITTEN = 5 /* an output could not be written */
+};
+
+/* Subcommands: argv[0] is the subcommand's name. Each returns an exit status. */
+int tool_detect(int argc, char **argv);
+int tool_convert(int argc, char **argv);
+int tool_info(int argc, char **argv);
+
+extern const char exit_help[]; /* the exit statuses, for --help */
+
+/* The exit status that a failure outside the images deserves. */
+int exit_of(osp_status status);
+
+/* One line on stderr, "osprey: " + words, with whatever could upset a terminal escaped. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says osp_message(), and returns exit_of(status). */
+int say_failure(osp_status status);
+
+/* Flushes stdout. False, after saying why, if anything written to it was lost. */
+bool stdout_ok(void);
+
+/* A copy in valid UTF-8 without control characters: bytes that are neither, and newlines, become \xNN. `keep_controls` leaves
+ * control characters alone (JSON has its own escapes for them). Free with free(); NULL when out of memory. */
+char *clean_text(const char *text, bool keep_controls);
+
+/* The last part of a path. */
+const char *base_name(const char *path);
+
+const char *commit_name(void); /* of the source this was built from; "unknown" outside git */
+
+#endif
