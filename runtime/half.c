@@ -19,7 +19,7 @@ static float float_of(uint32_t bits)
 
 /* IEEE binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. One subtraction for every kind of value, and no branch, so that
  * a loop of it vectorises. A signalling NaN becomes quiet, as in hardware. */
-float osp_f16_to_f32(uint16_t half)
+static inline float widen_half(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     uint32_t rest = (uint32_t)(half & 0x7fff) << 13; /* exponent and fraction at f32's places */
@@ -30,6 +30,8 @@ float osp_f16_to_f32(uint16_t half)
     uint32_t excess = exponent == 0 ? 127 - 14 : 0;
     return float_of(sign | bits_of(float_of(rest + (rebase << 23)) - float_of(excess << 23)));
 }
+
+float osp_f16_to_f32(uint16_t half) { return widen_half(half); }
 
 uint16_t osp_f32_to_f16(float value)
 {
@@ -70,7 +72,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored tensors are li
     }
 WIDEN(widen_f64, double, (float)x)
 WIDEN(widen_f32, float, x)
-WIDEN(widen_f16, uint16_t, osp_f16_to_f32(x))
+WIDEN(widen_f16, uint16_t, widen_half(x))
 WIDEN(widen_bf16, uint16_t, float_of((uint32_t)x << 16))
 WIDEN(widen_i64, int64_t, (float)x)
 WIDEN(widen_i32, int32_t, (float)x)
