@@ -114,7 +114,7 @@ static size_t scratch(const struct osp_device *device, const struct osp_call *ca
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const int64_t *dim = call->in[OSP_NMS_SCORES].shape.dim;
-#pragma omp parallel for num_threads(cpu_of(device)->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(cpu_of(device)->threads) schedule(dynamic) if (dim[0] > 1)
     for (int64_t n = 0; n < dim[0]; n++) {
         struct nms_image image = nms_image_of(call, n);
         struct space space = space_of(call->scratch, n, dim[1]);

@@ -23,10 +23,7 @@ static void add_sample(const struct roi *roi, const struct roi_tap *y, const str
 static void align(const struct roi *roi, int size, int ratio, struct roi_tap *taps)
 {
     struct roi_tap *y = taps, *x = taps + size * ratio; /* (size*ratio) each */
-    for (int i = 0; i < size * ratio; i++) {
-        y[i] = roi_tap_of(&roi->y, i / ratio, i % ratio, ratio);
-        x[i] = roi_tap_of(&roi->x, i / ratio, i % ratio, ratio);
-    }
+    roi_taps(roi, size, ratio, y, x);
     float *sum = roi->out, samples = (float)(ratio * ratio);
     for (int p = 0; p < size; p++)
         for (int q = 0; q < size; q++, sum += roi->c) {

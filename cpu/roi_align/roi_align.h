@@ -108,6 +108,15 @@ static inline struct roi roi_of(const struct osp_call *call, const struct roi_py
     return roi;
 }
 
+/* The taps of all samples along both axes: (size*ratio) each. */
+static inline void roi_taps(const struct roi *roi, int size, int ratio, struct roi_tap *y, struct roi_tap *x)
+{
+    for (int i = 0; i < size * ratio; i++) {
+        y[i] = roi_tap_of(&roi->y, i / ratio, i % ratio, ratio);
+        x[i] = roi_tap_of(&roi->x, i / ratio, i % ratio, ratio);
+    }
+}
+
 static inline void roi_zero(const struct osp_call *call, const struct roi *roi)
 {
     int64_t size = call->attrs->roi_align.size;
