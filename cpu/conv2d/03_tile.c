@@ -1,0 +1,130 @@
+/* conv2d / tile
+ *
+ * CHANGE  a tile of neighbouring pixels by a block of outputs is summed in registers (cpu/tile.simd.c); weights are packed so
+ * that a block's lie in the order in which they are used; work is cut so that what is used again is still in cache FASTER  each
+ * weight that is loaded serves all pixels of the tile, each x a whole block of outputs, and the tile's sums do not wait for one
+ * another: the multiply-add units are busy nearly every cycle LIMIT   the number of multiply-adds (Winograd needs fewer); 1x1
+ * filters with few channels, the speed of memory NEEDS   any shape
+ */
+#include "cpu/conv2d/conv2d.h"
+#include "cpu/tile.h"
+
+/* Bytes that should stay in the second-level cache (1 MiB on the machine this was written on): a block's weights in one pass, and
+ * the x of a strip of tiles. */
+enum { PASS_BYTES = 400 << 10, STRIP_BYTES = 384 << 10 };
+
+struct work {
+    struct conv2d conv;
+    const struct tile_weights *weights;
+    const struct tile_isa *tile;
+    int64_t across; /* tiles in an output row */
+};
+
+struct place { /* a tile: pixels q..q+count of output row p of image n */
+    int64_t n, p, q;
+    int count;
+};
+
+static struct place place_of(const struct work *work, int64_t tile)
+{
+    int64_t row = tile / work->across, i = tile % work->across;
+    int64_t first = cpu_part(work->conv.q, i, work->across), end = cpu_part(work->conv.q, i + 1, work->across);
+    return (struct place){row / work->conv.p, row % work->conv.p, first, (int)(end - first)};
+}
+
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* A tile at the left or right edge: tap by tap, each for the pixels that have it. */
+static void sum_edge(const struct work *work, const struct place *at, const float *row, const float *w, float *sums, int outputs)
+{
+    const struct conv2d *conv = &work->conv;
+    int block = work->tile->block;
+    for (int64_t s = 0; s < conv->s; s++, w += conv->c * block) {
+        int64_t left = at->q * conv->stride - conv->pad + s; /* the first pixel's column */
+        int64_t first = left >= 0 ? 0 : (-left + conv->stride - 1) / conv->stride;
+        int64_t end = left >= conv->w ? 0 : min(at->count, (conv->w - 1 - left) / conv->stride + 1);
+        if (first < end)
+            work->tile->accumulate(sums + first * block, row + (left + first * conv->stride) * conv->c, conv->stride * conv->c, 0,
+                                   1, (int)conv->c, w, (int)(end - first), outputs);
+    }
+}
+
+/* Filter rows r0..r1 of one tile and one block of outputs; the last pass finishes. */
+static void run_tile(const struct work *work, int64_t tile, int64_t b, int64_t r0, int64_t r1)
+{
+    const struct conv2d *conv = &work->conv;
+    const struct tile_isa *isa = work->tile;
+    struct place at = place_of(work, tile);
+    int block = isa->block, outputs = (int)min(block, conv->k - b * block);
+    _Alignas(64) float sums[TILE_PIXELS * TILE_BLOCK];
+    int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k + b * block;
+    if (r0)
+        isa->resume(sums, conv->out + to, conv->k, at.count, outputs);
+    else
+        memset(sums, 0, sizeof(float) * (size_t)(at.count * block));
+
+    int64_t top = at.p * conv->stride - conv->pad, left = at.q * conv->stride - conv->pad;
+    int64_t first = max(r0, -top), end = min(r1, conv->h - top), filter_row = conv->s * conv->c * block;
+    const float *row = first < end ? conv->x + (at.n * conv->h + top + first) * conv->w * conv->c : NULL;
+    const float *w = work->weights->w + (b * conv->r + first) * filter_row;
+    bool inside = left >= 0 && left + (at.count - 1) * conv->stride + conv->s <= conv->w;
+    if (inside && first < end)
+        isa->accumulate(sums, row + left * conv->c, conv->stride * conv->c, conv->w * conv->c, (int)(end - first),
+                        (int)(conv->s * conv->c), w, at.count, outputs);
+    for (; !inside && first < end; first++, row += conv->w * conv->c, w += filter_row)
+        sum_edge(work, &at, row, w, sums, outputs);
+
+    if (r1 < conv->r) {
+        isa->finish(sums, NULL, NULL, conv->out + to, conv->k, at.count, outputs, OSP_LINEAR);
+        return;
+    }
+    isa->finish(sums, work->weights->bias ? work->weights->bias + b * block : NULL, conv->residual ? conv->residual + to : NULL,
+                conv->out + to, conv->k, at.count, outputs, conv->activation);
+}
+
+/* `images` images from the first of work->conv. */
+static void run_images(const struct cpu_device *device, struct work work, int64_t images)
+{
+    struct conv2d *conv = &work.conv;
+    if (conv->r == 1 && conv->s == 1 && conv->stride == 1 && conv->pad == 0) { /* rows and images have no borders: one long row */
+        conv->q *= images * conv->p;
+        conv->w = conv->q;
+        images = conv->p = conv->h = 1;
+    }
+    int block = work.tile->block, widest = cpu_tile_pixels(work.tile, conv->stride * conv->c);
+    work.across = (conv->q + widest - 1) / widest;
+    int64_t tiles = images * conv->p * work.across, blocks = (conv->k + block - 1) / block;
+    int64_t filter_row = conv->s * conv->c * block * (int64_t)sizeof(float);
+    int64_t pass = max(1, PASS_BYTES / filter_row); /* filter rows in a pass */
+    int64_t tile_bytes = widest * conv->stride * conv->stride * conv->c * (int64_t)sizeof(float);
+    struct tile_split split = cpu_tile_split(device->threads, tiles, blocks, max(4, STRIP_BYTES / tile_bytes));
+#pragma omp parallel for schedule(static) num_threads(device->threads)
+    for (int64_t part = 0; part < split.strips * split.groups; part++) {
+        int64_t strip = part / split.groups, group = part % split.groups;
+        for (int64_t r = 0; r < conv->r; r += pass)
+            for (int64_t b = cpu_part(blocks, group, split.groups); b < cpu_part(blocks, group + 1, split.groups); b++)
+                for (int64_t t = cpu_part(tiles, strip, split.strips); t < cpu_part(tiles, strip + 1, split.strips); t++)
+                    run_tile(&work, t, b, r, min(conv->r, r + pass));
+    }
+}
+
+static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    const struct conv2d conv = conv2d_of(call);
+    int64_t from = conv.h * conv.w * conv.c, to = conv.p * conv.q * conv.k; /* floats in an image */
+    for (int64_t i = 0; i < conv.batch; i++) {
+        int64_t count = cpu_valid_rows(conv.counts, i, conv.each), first = i * conv.each;
+        struct work work = {conv, state->data, cpu_tile(cpu_of(device)), 0};
+        work.conv.x += first * from;
+        work.conv.out += first * to;
+        work.conv.residual = conv.residual ? conv.residual + first * to : NULL;
+        if (count > 0)
+            run_images(cpu_of(device), work, count);
+        memset(conv.out + (first + count) * to, 0, sizeof(float) * (size_t)((conv.each - count) * to));
+    }
+    return OSP_OK;
+}
+
+extern const struct osp_kernel cpu_conv2d_tile;
+const struct osp_kernel cpu_conv2d_tile = {"tile", .prepare = cpu_tile_prepare, .release = cpu_tile_release, .run = run};

@@ -1,0 +1,79 @@
+/* The register tile for one instruction set: sums in registers, weights a vector at a time, x broadcast from memory. */
+#include "cpu/tile.h"
+#include "cpu/simd.h"
+
+/* Two vectors of outputs: each weight is used once for each pixel, each x twice. With 32 registers 14 x 2 sums leave room for the
+ * two weights and a broadcast; with 16, 6 x 2. More chains than the 4 cycles of latency times the issue rate need. */
+enum { VECTORS = 2, PIXELS = SIMD_REGISTERS == 32 ? 14 : 6, BLOCK = VECTORS * LANES };
+
+SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
+                          const int pixels, const int vectors)
+{
+    vf sum[PIXELS][VECTORS];
+    for (int i = 0; i < pixels; i++)
+        for (int v = 0; v < vectors; v++)
+            sum[i][v] = vf_load(sums + i * BLOCK + v * LANES);
+    for (int j = 0; j < runs; j++, x += run)
+        for (int l = 0; l < length; l++, w += BLOCK) {
+            vf weight[VECTORS];
+            for (int v = 0; v < vectors; v++)
+                weight[v] = vf_load(w + v * LANES);
+            for (int i = 0; i < pixels; i++) {
+                vf value = vf_set1(x[i * pixel + l]);
+                for (int v = 0; v < vectors; v++)
+                    sum[i][v] = vf_fma(value, weight[v], sum[i][v]);
+            }
+        }
+    for (int i = 0; i < pixels; i++)
+        for (int v = 0; v < vectors; v++)
+            vf_store(sums + i * BLOCK + v * LANES, sum[i][v]);
+}
+
+/* Every number of pixels is code of its own, so that the sums' names are registers. */
+#define TILE(n)                                                                                                                  \
+    case n:                                                                                                                      \
+        if (n <= PIXELS && outputs > LANES)                                                                                      \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS);                                        \
+        else if (n <= PIXELS)                                                                                                    \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, 1);                                              \
+        break;
+
+static void accumulate(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
+                       int pixels, int outputs)
+{
+    switch (pixels) {
+        TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+    }
+}
+
+static void resume(float *sums, const float *from, ptrdiff_t pitch, int pixels, int outputs)
+{
+    for (int i = 0; i < pixels; i++, from += pitch)
+        for (int k = 0; k < outputs; k += LANES)
+            vf_store(sums + i * BLOCK + k, outputs - k < LANES ? vf_load_part(from + k, outputs - k) : vf_load(from + k));
+}
+
+static void finish(const float *sums, const float *bias, const float *residual, float *out, ptrdiff_t pitch, int pixels,
+                   int outputs, enum osp_activation activation)
+{
+    for (int i = 0; i < pixels; i++)
+        for (int k = 0; k < outputs; k += LANES) {
+            int n = outputs - k < LANES ? outputs - k : LANES;
+            ptrdiff_t at = i * pitch + k;
+            vf v = vf_load(sums + i * BLOCK + k);
+            if (bias)
+                v += vf_load(bias + k);
+            if (residual)
+                v += n < LANES ? vf_load_part(residual + at, n) : vf_load(residual + at);
+            v = vf_activate(v, activation);
+            if (n < LANES)
+                vf_store_part(out + at, v, n);
+            else
+                vf_store(out + at, v);
+        }
+}
+
+extern const struct tile_isa SIMD(cpu_tile);
+const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, resume, finish};
+
+_Static_assert((int)PIXELS <= (int)TILE_PIXELS && (int)BLOCK <= (int)TILE_BLOCK, "tile.h");
