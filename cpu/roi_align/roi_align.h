@@ -28,7 +28,8 @@ static inline struct roi_pyramid roi_pyramid_of(const struct osp_call *call)
     struct roi_pyramid pyramid = {.count = call->attrs->roi_align.levels};
     int exponent[OSP_MAX_LEVELS];
     for (int i = 0; i < pyramid.count; i++) {
-        float ratio = (float)call->in[OSP_ROI_ALIGN_FEATURES + i].shape.dim[1] / (float)tallest;
+        int64_t h = call->in[OSP_ROI_ALIGN_FEATURES + i].shape.dim[1];
+        float ratio = (float)(h > 1 ? h : 1) / (float)tallest;
         exponent[i] = (int)rintf(osp_log2f(ratio));
         pyramid.scale[i] = ldexpf(1, exponent[i]);
     }
