@@ -41,6 +41,9 @@ osp_weight osp_graph_vector(struct osp_graph *graph, const float *data, int64_t 
 int osp_graph_read(struct osp_graph *graph, const char *name, int64_t n, float *out);
 int osp_graph_has(const struct osp_graph *graph, const char *name);
 
+/* Has the network been built with this tensor of the file? */
+int osp_graph_uses(const struct osp_graph *graph, const char *name);
+
 /* Adds a node and returns its first output; output i is osp_graph_output_of(value, i). inputs and weights end with the given counts;
  * OSP_NONE marks an absent optional one. The name is copied. */
 osp_value osp_graph_node(struct osp_graph *graph, enum osp_op op, const char *name, const union osp_attrs *attrs,

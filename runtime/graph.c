@@ -66,6 +66,7 @@ void osp_graph_free(struct osp_graph *graph)
     free(graph->nodes);
     free(graph->values);
     free(graph->constants);
+    free(graph->used);
     free(graph);
 }
 
@@ -133,6 +134,11 @@ static const struct osp_stored_tensor *find_tensor(struct osp_graph *graph, cons
         osp_graph_fail(graph, "%s: tensor '%s': shape %s; the network needs %s", path, name, found, wanted);
         return NULL;
     }
+    if (!grow((void **)&graph->used, graph->used_count, 1, sizeof *graph->used)) {
+        stick_memory(graph);
+        return NULL;
+    }
+    graph->used[graph->used_count++] = t;
     return t;
 }
 
@@ -178,6 +184,15 @@ int osp_graph_read(struct osp_graph *graph, const char *name, int64_t n, float *
     if (!t)
         return -1;
     osp_stored_read(t, 0, (uint64_t)n, out);
+    return 0;
+}
+
+int osp_graph_uses(const struct osp_graph *graph, const char *name)
+{
+    const struct osp_stored_tensor *t = osp_safetensors_find(graph->file, name);
+    for (int i = 0; t && i < graph->used_count; i++)
+        if (graph->used[i] == t)
+            return 1;
     return 0;
 }
 

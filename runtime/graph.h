@@ -32,6 +32,8 @@ struct osp_graph {
     int value_count;
     struct osp_constant **constants;
     int constant_count;
+    const struct osp_stored_tensor **used; /* tensors of the file that the network asked for */
+    int used_count;
     osp_value kept[OSP_MAX_KEPT];
     int kept_count;
     const char *stage;

@@ -88,6 +88,12 @@ struct osp_meta {
 osp_status osp_safetensors_write(const char *path, const struct osp_meta *meta, int meta_count,
                                  const struct osp_stored_tensor *tensors, int tensor_count);
 
+/* The same, with a last look: check() gets the name under which the finished file stands before it takes its place, and a status
+ * other than OSP_OK from it leaves nothing behind. */
+osp_status osp_safetensors_write_checked(const char *path, const struct osp_meta *meta, int meta_count,
+                                         const struct osp_stored_tensor *tensors, int tensor_count,
+                                         osp_status (*check)(void *context, const char *temporary), void *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -134,8 +134,9 @@ static void write_all(FILE *stream, const char *header, const struct osp_stored_
     }
 }
 
-osp_status osp_safetensors_write(const char *path, const struct osp_meta *meta, int meta_count,
-                                 const struct osp_stored_tensor *tensors, int tensor_count)
+osp_status osp_safetensors_write_checked(const char *path, const struct osp_meta *meta, int meta_count,
+                                         const struct osp_stored_tensor *tensors, int tensor_count,
+                                         osp_status (*check)(void *context, const char *temporary), void *context)
 {
     char *header = NULL;
     osp_status status = make_header(path, meta, meta_count, tensors, tensor_count, &header);
@@ -145,8 +146,19 @@ osp_status osp_safetensors_write(const char *path, const struct osp_meta *meta, 
     status = osp_writer_open(path, &writer);
     if (status == OSP_OK) {
         write_all(writer.stream, header, tensors, tensor_count);
-        status = osp_writer_commit(&writer);
+        if (check && fflush(writer.stream) == 0) /* a failure to write is found at commit */
+            status = check(context, writer.temporary);
+        if (status == OSP_OK)
+            status = osp_writer_commit(&writer);
+        else
+            osp_writer_abandon(&writer);
     }
     free(header);
     return status;
+}
+
+osp_status osp_safetensors_write(const char *path, const struct osp_meta *meta, int meta_count,
+                                 const struct osp_stored_tensor *tensors, int tensor_count)
+{
+    return osp_safetensors_write_checked(path, meta, meta_count, tensors, tensor_count, NULL, NULL);
 }
