@@ -168,7 +168,8 @@ struct osp_box_decode_attrs {
     int32_t slots;
 };
 
-/* rpn_decode and box_decode share these outputs. */
+/* rpn_decode and box_decode share these outputs. `nonfinite` counts the valid rows' candidates whose score is not finite, or whose score
+ * passes the threshold and whose box is not finite before it is clipped. */
 enum { OSP_DECODE_OUT_BOXES, OSP_DECODE_OUT_SCORES, OSP_DECODE_OUT_GROUPS, OSP_DECODE_OUT_NONFINITE };
 
 union osp_attrs {
