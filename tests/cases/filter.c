@@ -1,0 +1,47 @@
+#include "filter.h"
+
+#include <math.h>
+
+void case_put(const struct case_view *view, int64_t i, const struct case_sum *sum, enum osp_activation activation)
+{
+    double want = case_activation(activation, sum->value), slack = case_slack((double)sum->terms, sum->magnitude);
+    bool divides = activation == OSP_HARDSWISH || activation == OSP_HARDSIGMOID;
+    bool whole = view->test->in[0].fill == FILL_INTEGERS;
+    view->want[0][i] = want;
+    if (isinf(want) || (whole && !divides))
+        return;
+    slack += (double)sum->terms * 0x1p-149; /* results below the smallest normal float */
+    if (divides)                            /* slopes of at most 1.5; then x + 3, the product and the quotient are rounded */
+        slack = 2 * slack + 0x1p-22 * (3 + (sum->value < 0 ? -sum->value : sum->value));
+    view->slack[0][i] = slack;
+}
+
+static struct case_random generator(int slot) { return (struct case_random){(uint64_t)slot + 1}; }
+
+void case_extremes(const struct test_case *test, int slot, struct osp_tensor *out)
+{
+    struct case_random random = generator(slot);
+    float *data = out->data;
+    for (int64_t i = 0; i < osp_shape_count(&out->shape); i++)
+        data[i] = (float)ldexp(case_uniform(&random, -1, 1), (int)case_integer(&random, -75, 30));
+}
+
+static void fill_positive(int slot, struct osp_tensor *out)
+{
+    struct case_random random = generator(slot);
+    float *data = out->data;
+    for (int64_t i = 0; i < osp_shape_count(&out->shape); i++)
+        data[i] = (float)case_uniform(&random, 0.5, 1);
+}
+
+void case_one_nan(const struct test_case *test, int slot, struct osp_tensor *out)
+{
+    fill_positive(slot, out);
+    ((float *)out->data)[osp_shape_count(&out->shape) / 2] = NAN;
+}
+
+void case_one_infinity(const struct test_case *test, int slot, struct osp_tensor *out)
+{
+    fill_positive(slot, out);
+    ((float *)out->data)[0] = INFINITY;
+}

@@ -1,0 +1,29 @@
+/* Shared by the cases of conv2d, depthwise and linear: sums of products, with what they may be off by. */
+#ifndef OSPREY_CASES_FILTER_H
+#define OSPREY_CASES_FILTER_H
+
+#include "cases.h"
+
+struct case_sum {
+    double value, magnitude; /* of the products, and of their absolute values */
+    int64_t terms;
+};
+
+static inline void case_add(struct case_sum *sum, double product)
+{
+    sum->value += product;
+    sum->magnitude += product < 0 ? -product : product;
+    sum->terms++;
+}
+
+/* Writes activation(sum) as element i of output 0, and its slack: none where x holds whole numbers and the activation does not
+ * divide. */
+void case_put(const struct case_view *view, int64_t i, const struct case_sum *sum, enum osp_activation activation);
+
+/* `make` functions for operands: extremes() spreads the exponent from 2^-75 to 2^30, so that products reach below the smallest
+ * float; one_nan() and one_infinity() are numbers in [0.5,1) but for one element, the middle one and the first. */
+void case_extremes(const struct test_case *test, int slot, struct osp_tensor *out);
+void case_one_nan(const struct test_case *test, int slot, struct osp_tensor *out);
+void case_one_infinity(const struct test_case *test, int slot, struct osp_tensor *out);
+
+#endif
