@@ -1,0 +1,61 @@
+/* The host side of a kernel file: the device a launcher gets, and typed launches. C++ for kernel files; the C part is for cuda.c and backend.c. */
+#ifndef OSPREY_KERNELS_LAUNCH_H
+#define OSPREY_KERNELS_LAUNCH_H
+
+#include "driver.h"
+#include "runtime/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A fat binary that nvcc made of one .cu file, embedded in the program; size 0 when there was no nvcc at build time. */
+struct cuda_image {
+    const char *file; /* "kernels/conv2d/01_naive.cu" */
+    const unsigned char *data;
+    size_t size;
+};
+
+/* What a launcher may ask of its device. The rest is in backend.c. */
+struct cuda_limits {
+    int multiprocessors;
+    int major, minor;          /* compute capability */
+    size_t shared_per_block;   /* bytes a block may have on request (opt-in) */
+    size_t shared_per_multiprocessor;
+    size_t l2_bytes;
+};
+const struct cuda_limits *cuda_limits_of(const struct osp_device *device);
+
+/* Puts a kernel into the device's compute stream. Loads the image at its first use. shared_bytes above 48 KiB is asked for by attribute.
+ * A grid with a 0 in it launches nothing. OSP_UNAVAILABLE with call name, code, the driver's text and the kernel's name. */
+osp_status cuda_launch(struct osp_device *device, const struct cuda_image *image, const char *kernel, const unsigned grid[3], const unsigned block[3],
+                       size_t shared_bytes, void **arguments);
+
+/* Fills device memory with a byte, in the compute stream. */
+osp_status cuda_fill(struct osp_device *device, void *pointer, int byte, size_t bytes);
+
+/* Device memory for packed weights, filled from the host: waits until the copy is done. Free with cuda_free. */
+osp_status cuda_upload_new(struct osp_device *device, const void *host, size_t bytes, void **out);
+void cuda_free(struct osp_device *device, void *pointer);
+
+#ifdef __cplusplus
+}
+
+/* launch_NAME(device, grid, block, shared bytes, the kernel's own arguments): made by CUDA_KERNEL, typed by the kernel. */
+template <class F> struct cuda_launcher;
+template <class... A> struct cuda_launcher<void(A...)> {
+    const char *name;
+    const struct cuda_image *image;
+    int threads; /* the most a block may have: __launch_bounds__ */
+
+    osp_status operator()(struct osp_device *device, dim3 grid, dim3 block, size_t shared_bytes, A... arguments) const
+    {
+        const unsigned g[3] = {grid.x, grid.y, grid.z}, b[3] = {block.x, block.y, block.z};
+        void *pointers[] = {const_cast<void *>(static_cast<const void *>(&arguments))..., nullptr};
+        return cuda_launch(device, image, name, g, b, shared_bytes, pointers);
+    }
+};
+
+static inline unsigned cuda_blocks(int64_t count, int64_t each) { return (unsigned)((count + each - 1) / each); }
+#endif
+#endif
