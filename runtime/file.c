@@ -46,37 +46,44 @@ static bool mend(uintptr_t address)
 
 static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 {
+    static _Thread_local volatile sig_atomic_t inside; /* a handler set after ours may call ours, and ours calls it */
     int kept = errno;
     bool fault = info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR; /* not one that a process sent */
     bool mended = fault && mend((uintptr_t)info->si_addr);
     errno = kept;
     if (mended)
         return;
-    if (before_us.sa_flags & SA_SIGINFO) {
+    bool again = inside;
+    inside = 1;
+    if (!again && before_us.sa_flags & SA_SIGINFO) {
         before_us.sa_sigaction(signal_number, info, context);
-    } else if (before_us.sa_handler != SIG_DFL && before_us.sa_handler != SIG_IGN) {
+    } else if (!again && before_us.sa_handler != SIG_DFL && before_us.sa_handler != SIG_IGN) {
         before_us.sa_handler(signal_number);
-    } else if (fault || before_us.sa_handler == SIG_DFL) {
+    } else if (again || fault || before_us.sa_handler == SIG_DFL) {
         signal(signal_number, SIG_DFL);
         raise(signal_number); /* blocked until this handler returns */
     }
+    inside = again;
 }
 
+/* Looked at with every map, since a program may set a handler of its own at any time. Called with maps_lock held. */
 static void install_guard(void)
 {
-    page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    struct sigaction ours = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction ours = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK}, found;
     sigemptyset(&ours.sa_mask);
-    sigaction(SIGBUS, NULL, &before_us);
+    page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    sigaction(SIGBUS, NULL, &found);
+    if ((found.sa_flags & SA_SIGINFO) && found.sa_sigaction == on_sigbus)
+        return;
+    before_us = found;
     sigaction(SIGBUS, &ours, NULL);
 }
 
 static int guard(const void *data, size_t size)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install_guard);
     int slot = 0;
     pthread_mutex_lock(&maps_lock);
+    install_guard();
     while (slot < MAPS && atomic_load(&maps[slot].from) != 0)
         slot++;
     if (slot < MAPS) {

@@ -25,7 +25,7 @@ struct osp_file { /* all zero: nothing is mapped */
 /* Maps a regular file. A folder, FIFO, socket or device is refused by name, and never waited for. OSP_UNREADABLE, OSP_MEMORY.
  *
  * What is guaranteed while it is mapped: no read within data[0..size) ever ends the process. Bytes that somebody cuts off
- * meanwhile read as zeros from then on (a SIGBUS handler, file.c, installed at the first map and passing on what is not ours),
+ * meanwhile read as zeros from then on (a SIGBUS handler, file.c, set when a file is mapped and passing on what is not ours),
  * and osp_file_unchanged says so. Bytes that somebody overwrites are seen as they are at that moment: a parser must not rely on
  * reading the same byte twice alike, and who needs a consistent whole asks osp_file_unchanged after the last read. */
 osp_status osp_file_map(const char *path, struct osp_file *out);

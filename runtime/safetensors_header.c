@@ -12,8 +12,9 @@
 #include "safetensors_file.h"
 
 enum {
-    DEPTH = 4,          /* header, tensor, shape: 3 are needed */
-    TENSOR_TEXT = 65536 /* bytes of one tensor's description; 200 are usual */
+    DEPTH = 4,           /* header, tensor, shape: 3 are needed */
+    TENSOR_TEXT = 65536, /* bytes of one tensor's description; 200 are usual */
+    FIELD = 384          /* a quoted name at its longest, and the part */
 };
 
 /* ---- Members of an object ----------------------------------------------------------------------- */
@@ -119,9 +120,11 @@ static size_t length(struct span span) { return span.to - span.from; }
 static osp_status refuse_json(const struct osp_cursor *c, struct span span, const char *field, const json_error_t *error)
 {
     char shown[256];
-    size_t at = span.from + (error->position > 0 && (size_t)error->position <= length(span) ? (size_t)error->position - 1 : 0);
+    size_t read = error->position > 0 ? (size_t)error->position : 0; /* by jansson, before it gave up */
+    size_t at = span.from + (read < length(span) ? read : 0);
     switch (json_error_code(error)) {
     case json_error_out_of_memory:
+    case json_error_unknown: /* what jansson says when most of its own allocations fail */
         return osp_fail(OSP_MEMORY, "%s: offset %zu: %s: out of memory for %zu bytes of JSON", c->path, span.from, field,
                         length(span));
     case json_error_null_character:
@@ -134,16 +137,15 @@ static osp_status refuse_json(const struct osp_cursor *c, struct span span, cons
     case json_error_numeric_overflow:
         return osp_refuse(c, at, field, "found a number that does not fit 64 bits, allowed 0 to 2^63 - 1");
     default:
-        return osp_refuse(c, at, field, "found \"%s\", which is not JSON",
+        return osp_refuse(c, span.from, field, "found \"%s\", which is not JSON",
                           osp_quote(shown, sizeof shown, c->data + span.from, length(span)));
     }
 }
 
-static osp_status parse(const struct osp_cursor *c, struct span span, const char *field, json_t **out)
+/* NULL: not one JSON value; `error` says why. */
+static json_t *parse(const struct osp_cursor *c, struct span span, json_error_t *error)
 {
-    json_error_t error;
-    *out = json_loadb((const char *)c->data + span.from, length(span), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
-    return *out ? OSP_OK : refuse_json(c, span, field, &error);
+    return json_loadb((const char *)c->data + span.from, length(span), JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, error);
 }
 
 /* "found": a value as text, cut to what a sentence bears. */
@@ -260,10 +262,11 @@ static osp_status changed_meanwhile(const struct decoding *d, size_t at)
 /* Decodes a JSON string into the pool. most: bytes. */
 static osp_status keep_string(struct decoding *d, struct span span, const char *field, size_t most, const char **out)
 {
-    json_t *value;
-    osp_status status = parse(d->c, span, field, &value);
-    if (status != OSP_OK)
-        return status;
+    json_error_t error;
+    json_t *value = parse(d->c, span, &error);
+    if (!value)
+        return refuse_json(d->c, span, field, &error);
+    osp_status status = OSP_OK;
     size_t size = json_string_length(value);
     if (size > most) {
         status = limit(d->c, span.from, field, "bytes", size, most);
@@ -283,19 +286,24 @@ struct tensor_text {
     json_t *dtype, *shape, *offsets; /* borrowed */
 };
 
-/* "FILE: offset O: tensor "NAME" PART: " and the words. */
-static osp_status refuse_part(const struct tensor_text *t, const char *part, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static osp_status refuse_part(const struct tensor_text *t, const char *part, const char *format, ...)
+/* tensor "NAME" PART */
+static const char *name_tensor(char field[FIELD], const struct tensor_text *t, const char *part)
 {
-    char words[512], name[128], field[192];
+    char name[FIELD - 64];
+    const char *full = t->entry->stored.name;
+    snprintf(field, FIELD, "tensor \"%s\"%s%s", osp_quote(name, sizeof name, full, strlen(full)), *part ? " " : "", part);
+    return field;
+}
+
+__attribute__((format(printf, 3, 4))) static osp_status refuse_part(const struct tensor_text *t, const char *part,
+                                                                    const char *format, ...)
+{
+    char words[512], field[FIELD];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
-    const char *full = t->entry->stored.name;
-    snprintf(field, sizeof field, "tensor \"%s\"%s%s", osp_quote(name, sizeof name, full, strlen(full)), *part ? " " : "", part);
-    return osp_refuse(t->d->c, t->entry->at, field, "%s", words);
+    return osp_refuse(t->d->c, t->entry->at, name_tensor(field, t, part), "%s", words);
 }
 
 static osp_status read_keys(struct tensor_text *t, json_t *object)
@@ -396,13 +404,12 @@ static osp_status keep_tensor(struct decoding *d, const struct member *m)
     if (!*t.entry->stored.name || strcmp(t.entry->stored.name, "__metadata__") == 0)
         return osp_refuse(d->c, m->name.from, "tensor name", "found %s, allowed a name of 1 to %d bytes",
                           *t.entry->stored.name ? "__metadata__ written with escapes" : "an empty one", OSP_STORED_NAME);
-    char field[192], name[128];
-    snprintf(field, sizeof field, "tensor \"%s\"",
-             osp_quote(name, sizeof name, t.entry->stored.name, strlen(t.entry->stored.name)));
-    json_t *object;
-    status = parse(d->c, m->value, field, &object);
-    if (status != OSP_OK)
-        return status;
+    json_error_t error;
+    json_t *object = parse(d->c, m->value, &error);
+    if (!object) {
+        char field[FIELD];
+        return refuse_json(d->c, m->value, name_tensor(field, &t, ""), &error);
+    }
     status = read_keys(&t, object);
     if (status == OSP_OK)
         status = read_dtype(&t);

@@ -1,0 +1,607 @@
+/* Files in and out: what is no file, files that change while mapped, the cursor, sentences, whole-file writing, SHA-256. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/file.h"
+
+/* Every test works in a folder of its own, which is empty again when it ends. */
+static char *enter(void)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "/tmp/osprey-test-file-XXXXXX");
+    assert_non_null(mkdtemp(name));
+    assert_int_equal(chdir(name), 0);
+    return name;
+}
+
+static int files_here(void)
+{
+    int count = 0;
+    DIR *folder = opendir(".");
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder));)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(folder);
+    return count;
+}
+
+static void leave(const char *folder)
+{
+    assert_int_equal(files_here(), 0);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void assert_holds(const char *path, const char *text)
+{
+    char found[64] = "";
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    found[fread(found, 1, sizeof found - 1, file)] = 0;
+    fclose(file);
+    assert_string_equal(found, text);
+}
+
+static void assert_says(const char *words)
+{
+    if (!strstr(osp_message(), words))
+        fail_msg("says \"%s\", expected \"%s\"", osp_message(), words);
+}
+
+/* ---- Sentences ---------------------------------------------------------------------------------- */
+
+static void *message_of_new_thread(void *unused) { return (void *)(uintptr_t)strlen(osp_message()); }
+
+static void sentences(void **state)
+{
+    assert_int_equal(osp_fail(OSP_USAGE, "%s: line\nbreak, \x1b[31mred\x7f", "a"), OSP_USAGE);
+    assert_string_equal(osp_message(), "a: line?break, ?[31mred?");
+    osp_fail(OSP_MEMORY, "b: %s", osp_message());
+    assert_string_equal(osp_message(), "b: a: line?break, ?[31mred?");
+
+    char *name = malloc(10001);
+    memset(name, 'n', 10000);
+    name[10000] = 0;
+    osp_fail(OSP_USAGE, "%s", name);
+    size_t length = strlen(osp_message());
+    assert_true(length > 5000 && length < 10000);
+    assert_string_equal(osp_message() + length - 4, "n...");
+    free(name);
+
+    pthread_t thread;
+    void *length_there;
+    assert_int_equal(pthread_create(&thread, NULL, message_of_new_thread, NULL), 0);
+    assert_int_equal(pthread_join(thread, &length_there), 0);
+    assert_null(length_there); /* another thread's failures are its own */
+}
+
+static void quotes(void **state)
+{
+    char out[300], small[12], tiny[3];
+    assert_string_equal(osp_quote(out, sizeof out, "a \"b\"\n\0\x80~", 9), "a \"b\"\\x0a\\x00\\x80~");
+    char long_text[100];
+    memset(long_text, 'x', sizeof long_text);
+    osp_quote(out, sizeof out, long_text, 100);
+    assert_int_equal(strlen(out), 63);
+    assert_string_equal(out + 59, "x...");
+    assert_int_equal(strlen(osp_quote(out, sizeof out, long_text, 60)), 60);
+    assert_string_equal(osp_quote(small, sizeof small, "abcdefghijkl", 12), "abcdefgh...");
+    assert_string_equal(osp_quote(small, sizeof small, "\1\1\1\1", 4), "\\x01\\x01...");
+    assert_string_equal(osp_quote(tiny, sizeof tiny, "a", 1), "..");
+    assert_string_equal(osp_quote(out, sizeof out, "", 0), "");
+}
+
+/* ---- The cursor --------------------------------------------------------------------------------- */
+
+static void cursor(void **state)
+{
+    static const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0xff};
+    struct osp_cursor c = {.path = "f", .data = data, .size = sizeof data, .base = 1000};
+    uint8_t u8;
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64 = 77;
+    const uint8_t *bytes;
+    assert_int_equal(osp_read_u8(&c, "one", &u8), OSP_OK);
+    assert_int_equal(osp_read_u16(&c, "two", &u16), OSP_OK);
+    assert_int_equal(osp_read_u32(&c, "four", &u32), OSP_OK);
+    assert_int_equal(osp_read_u64(&c, "eight", &u64), OSP_OK);
+    assert_int_equal(u8, 1);
+    assert_int_equal(u16, 0x0302);
+    assert_int_equal(u32, 0x07060504);
+    assert_true(u64 == 0x0f0e0d0c0b0a0908);
+    assert_int_equal(osp_read_left(&c), 1);
+
+    assert_int_equal(osp_read_u16(&c, "more", &u16), OSP_REFUSED);
+    assert_string_equal(osp_message(), "f: offset 1015: more: needs 2 bytes, found 1 to the end");
+    assert_int_equal(c.at, 15);
+    assert_int_equal(osp_read_bytes(&c, "many", UINT64_MAX, &bytes), OSP_REFUSED);
+    assert_says("f: offset 1015: many: needs 18446744073709551615 bytes, found 1 to the end");
+    assert_int_equal(osp_read_bytes(&c, "last", 1, &bytes), OSP_OK);
+    assert_ptr_equal(bytes, data + 15);
+    assert_int_equal(osp_read_bytes(&c, "none", 0, &bytes), OSP_OK);
+    assert_int_equal(osp_read_u8(&c, "past", &u8), OSP_REFUSED);
+    assert_int_equal(osp_read_seek(&c, "jump", 17), OSP_REFUSED);
+    assert_string_equal(osp_message(), "f: offset 1016: jump: found offset 1017, allowed at most 1016");
+    assert_int_equal(osp_read_seek(&c, "jump", UINT64_MAX), OSP_REFUSED);
+    assert_int_equal(c.at, 16);
+    assert_int_equal(osp_read_seek(&c, "jump", 16), OSP_OK);
+    assert_int_equal(osp_read_seek(&c, "jump", 3), OSP_OK);
+    assert_int_equal(osp_read_u32(&c, "four", &u32), OSP_OK);
+    assert_int_equal(u32, 0x07060504);
+}
+
+static void products(void **state)
+{
+    uint64_t out;
+    assert_true(osp_mul(UINT64_C(1) << 32, UINT64_C(1) << 31, &out) && out == UINT64_C(1) << 63);
+    assert_false(osp_mul(UINT64_C(1) << 32, UINT64_C(1) << 32, &out));
+    assert_true(osp_add(UINT64_MAX - 1, 1, &out) && out == UINT64_MAX);
+    assert_false(osp_add(UINT64_MAX, 1, &out));
+}
+
+/* ---- Mapping ------------------------------------------------------------------------------------ */
+
+static void refuse_map(const char *path, osp_status status, const char *words)
+{
+    struct osp_file file;
+    assert_int_equal(osp_file_map(path, &file), status);
+    assert_says(path);
+    assert_says(words);
+}
+
+static void what_is_no_file(void **state)
+{
+    char *folder = enter();
+    alarm(20); /* a FIFO that is waited for would end the test */
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+    assert_int_equal(symlink("nowhere", "dangling"), 0);
+    assert_int_equal(symlink("loop", "loop"), 0);
+    assert_int_equal(symlink("/dev/zero", "zero"), 0);
+
+    refuse_map("absent", OSP_UNREADABLE, strerror(ENOENT));
+    refuse_map("", OSP_UNREADABLE, strerror(ENOENT));
+    refuse_map(".", OSP_UNREADABLE, "found a folder, allowed: a regular file");
+    refuse_map("fifo", OSP_UNREADABLE, "found a FIFO, allowed: a regular file");
+    refuse_map("socket", OSP_UNREADABLE, "found a socket, allowed: a regular file");
+    refuse_map("zero", OSP_UNREADABLE, "found a device, allowed: a regular file");
+    refuse_map("dangling", OSP_UNREADABLE, strerror(ENOENT));
+    refuse_map("loop", OSP_UNREADABLE, strerror(ELOOP));
+    alarm(0);
+
+    put("file", "text");
+    assert_int_equal(symlink("file", "link"), 0);
+    struct osp_file file;
+    assert_int_equal(osp_file_map("link", &file), OSP_OK);
+    assert_int_equal(file.size, 4);
+    assert_memory_equal(file.data, "text", 4);
+    assert_int_equal(osp_file_unchanged(&file), OSP_OK);
+    osp_file_unmap(&file);
+    osp_file_unmap(&file);
+
+    put("empty", "");
+    assert_int_equal(osp_file_map("empty", &file), OSP_OK);
+    assert_int_equal(file.size, 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_OK);
+    osp_file_unmap(&file);
+
+    struct osp_file nothing = {0};
+    osp_file_unmap(&nothing);
+    assert_int_equal(fcntl(0, F_GETFD) == -1 && errno == EBADF, 0); /* descriptor 0 was not taken for a file's */
+
+    const char *made[] = {"fifo", "socket", "dangling", "loop", "zero", "file", "link", "empty"};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        assert_int_equal(unlink(made[i]), 0);
+    leave(folder);
+}
+
+/* A file of n pages of 'x', mapped. */
+static struct osp_file pages(const char *path, size_t n)
+{
+    size_t size = n * (size_t)sysconf(_SC_PAGESIZE);
+    char *bytes = malloc(size);
+    memset(bytes, 'x', size);
+    FILE *stream = fopen(path, "w");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+    free(bytes);
+    struct osp_file file;
+    assert_int_equal(osp_file_map(path, &file), OSP_OK);
+    assert_int_equal(file.size, size);
+    return file;
+}
+
+static void cut_while_mapped(void **state)
+{
+    char *folder = enter();
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct osp_file whole = pages("whole", 2), file = pages("file", 4);
+    assert_int_equal(truncate("file", (off_t)page + 10), 0);
+
+    volatile const uint8_t *data = file.data;
+    int sum = 0;
+    for (size_t i = 2 * page; i < file.size; i++)
+        sum += data[i];
+    assert_int_equal(sum, 0); /* zeros, and no signal */
+    assert_int_equal(data[0], 'x');
+    assert_int_equal(data[page + 9], 'x');
+    assert_int_equal(data[page + 10], 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
+    assert_says("file: the file changed while it was in use");
+
+    /* Grown back to its size, what was lost stays lost, and is still told. */
+    assert_int_equal(truncate("file", (off_t)(4 * page)), 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
+    assert_says("file: a part of the file could not be read");
+
+    assert_int_equal(whole.data[2 * page - 1], 'x');
+    assert_int_equal(osp_file_unchanged(&whole), OSP_OK);
+    osp_file_unmap(&whole);
+    osp_file_unmap(&file);
+    unlink("whole");
+    unlink("file");
+    leave(folder);
+}
+
+static void written_while_mapped(void **state)
+{
+    char *folder = enter();
+    struct osp_file file = pages("file", 1);
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000}};
+    assert_int_equal(utimensat(AT_FDCWD, "file", times, 0), 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
+    assert_says("file: the file was written to while it was in use");
+    osp_file_unmap(&file);
+
+    file = pages("file", 1);
+    FILE *stream = fopen("file", "a");
+    fputc('y', stream);
+    fclose(stream);
+    assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
+    assert_says(" that it had when opened");
+    osp_file_unmap(&file);
+
+    file = pages("file", 1); /* another file under the same name changes nothing: ours is still there */
+    put("other", "z");
+    assert_int_equal(rename("other", "file"), 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_OK);
+    assert_int_equal(file.data[0], 'x');
+    osp_file_unmap(&file);
+    unlink("file");
+    leave(folder);
+}
+
+/* Reads a page that is not there, through a map of one's own. */
+static void fault(void)
+{
+    int fd = open("foreign", O_RDWR | O_CREAT, 0600);
+    volatile const char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    (void)p[0];
+}
+
+static void own_handler(int signal_number) { _exit(42); }
+static void own_action(int signal_number, siginfo_t *info, void *context) { _exit(info->si_addr ? 43 : 44); }
+
+static struct sigaction osprey; /* what a program's own handler hands on to */
+static void passing_action(int signal_number, siginfo_t *info, void *context)
+{
+    osprey.sa_sigaction(signal_number, info, context);
+}
+
+/* How a child ends that sets SIGBUS's handler as told, then maps a file with osprey, then meets a foreign fault or a sent signal.
+ */
+static int end_of_child(void (*handler)(int), void (*action)(int, siginfo_t *, void *), bool sent)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        struct sigaction own = {.sa_handler = handler};
+        if (action) {
+            own.sa_sigaction = action;
+            own.sa_flags = SA_SIGINFO;
+        }
+        sigaction(SIGBUS, &own, NULL);
+        struct osp_file file;
+        if (osp_file_map("file", &file) != OSP_OK)
+            _exit(1);
+        if (sent)
+            raise(SIGBUS);
+        else
+            fault();
+        _exit(2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* A program sets a handler that calls osprey's, after which osprey maps again: neither may call the other for ever. */
+static int end_of_circle(void)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        signal(SIGBUS, SIG_DFL);
+        struct osp_file first, second;
+        struct sigaction own = {.sa_sigaction = passing_action, .sa_flags = SA_SIGINFO};
+        osp_status status = osp_file_map("file", &first);
+        sigaction(SIGBUS, &own, &osprey);
+        if (status == OSP_OK && osp_file_map("file", &second) == OSP_OK)
+            fault();
+        _exit(2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void foreign_faults(void **state)
+{
+    char *folder = enter();
+    put("file", "text");
+    assert_int_equal(end_of_child(SIG_DFL, NULL, false), -SIGBUS);
+    assert_int_equal(end_of_child(SIG_DFL, NULL, true), -SIGBUS);
+    assert_int_equal(end_of_child(SIG_IGN, NULL, true), 2);
+    assert_int_equal(end_of_child(SIG_IGN, NULL, false), -SIGBUS);
+    assert_int_equal(end_of_child(own_handler, NULL, false), 42);
+    assert_int_equal(end_of_child(NULL, own_action, false), 43);
+    assert_int_equal(end_of_circle(), -SIGBUS);
+    unlink("file");
+    unlink("foreign");
+    leave(folder);
+}
+
+static void many_maps(void **state)
+{
+    enum { MOST = 1024 };
+    static struct osp_file files[MOST + 1];
+    char *folder = enter();
+    put("file", "text");
+    struct rlimit before, more;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    more = before;
+    if (more.rlim_cur < MOST + 64)
+        more.rlim_cur = MOST + 64;
+    int allowed = setrlimit(RLIMIT_NOFILE, &more), count = 0;
+    while (count <= MOST && osp_file_map("file", &files[count]) == OSP_OK)
+        count++;
+    if (allowed == 0) {
+        assert_int_equal(count, MOST);
+        assert_string_equal(osp_message(), "file: 1024 files are mapped already, allowed at most 1024");
+    } else {
+        print_message("this system allows only %llu open files: their limit is met first\n", (unsigned long long)before.rlim_max);
+        assert_says(strerror(EMFILE));
+    }
+    osp_file_unmap(&files[7]);
+    assert_int_equal(osp_file_map("file", &files[7]), OSP_OK);
+    while (count > 0)
+        osp_file_unmap(&files[--count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    unlink("file");
+    leave(folder);
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------ */
+
+static osp_status write_text(const char *path, const char *text)
+{
+    struct osp_writer writer;
+    osp_status status = osp_writer_open(path, &writer);
+    if (status != OSP_OK)
+        return status;
+    fputs(text, writer.stream);
+    status = osp_writer_commit(&writer);
+    osp_writer_abandon(&writer); /* does nothing now */
+    return status;
+}
+
+static void written_whole(void **state)
+{
+    char *folder = enter();
+    struct stat st;
+    mode_t mask = umask(027);
+    assert_int_equal(write_text("new", "one"), OSP_OK);
+    umask(mask);
+    assert_holds("new", "one");
+    assert_int_equal(stat("new", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+
+    assert_int_equal(chmod("new", 0604), 0);
+    struct osp_writer writer;
+    assert_int_equal(osp_writer_open("new", &writer), OSP_OK);
+    fputs("two", writer.stream);
+    fflush(writer.stream);
+    assert_holds("new", "one"); /* until it is committed */
+    assert_int_equal(files_here(), 2);
+    osp_writer_abandon(&writer);
+    assert_holds("new", "one");
+    assert_int_equal(files_here(), 1);
+    assert_int_equal(write_text("new", "two"), OSP_OK);
+    assert_holds("new", "two");
+    assert_int_equal(stat("new", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0604);
+
+    char name[251];
+    memset(name, 'n', 250);
+    name[250] = 0;
+    assert_int_equal(write_text(name, "long"), OSP_OK);
+    assert_holds(name, "long");
+
+    struct osp_writer first, second; /* two at once: the later commit stands */
+    assert_int_equal(osp_writer_open("new", &first), OSP_OK);
+    assert_int_equal(osp_writer_open("new", &second), OSP_OK);
+    fputs("first", first.stream);
+    fputs("second", second.stream);
+    assert_int_equal(osp_writer_commit(&second), OSP_OK);
+    assert_int_equal(osp_writer_commit(&first), OSP_OK);
+    assert_holds("new", "first");
+    unlink("new");
+    unlink(name);
+    leave(folder);
+}
+
+static void written_through_links(void **state)
+{
+    char *folder = enter();
+    struct stat st;
+    assert_int_equal(mkdir("sub", 0700), 0);
+    put("sub/target", "old");
+    assert_int_equal(symlink("sub/target", "link"), 0);
+    assert_int_equal(write_text("link", "new"), OSP_OK);
+    assert_holds("sub/target", "new");
+    assert_int_equal(lstat("link", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+
+    assert_int_equal(symlink("nowhere", "dangling"), 0);
+    assert_int_equal(write_text("dangling", "new"), OSP_UNWRITTEN);
+    assert_says("dangling: the link cannot be followed: ");
+    assert_int_equal(symlink("/dev/null", "null"), 0);
+    assert_int_equal(write_text("null", "new"), OSP_OK);
+    assert_int_equal(lstat("null", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+
+    unlink("sub/target");
+    rmdir("sub");
+    unlink("link");
+    unlink("dangling");
+    unlink("null");
+    leave(folder);
+}
+
+static void not_written(void **state)
+{
+    char *folder = enter();
+    assert_int_equal(write_text("absent/new", "x"), OSP_UNWRITTEN);
+    assert_says("absent/new: no file can be created beside it: ");
+    assert_int_equal(write_text(".", "x"), OSP_UNWRITTEN);
+    assert_says(".: found a folder, allowed: a regular file or a new name");
+    assert_int_equal(write_text("", "x"), OSP_UNWRITTEN);
+    put("file", "old");
+    assert_int_equal(write_text("file/new", "x"), OSP_UNWRITTEN);
+
+    /* A full disk, met while flushing and while writing. */
+    assert_int_equal(write_text("/dev/full", "x"), OSP_UNWRITTEN);
+    assert_string_equal(osp_message(), "/dev/full: No space left on device");
+    struct osp_writer writer;
+    assert_int_equal(osp_writer_open("/dev/full", &writer), OSP_OK);
+    for (int i = 0; i < 100000; i++)
+        fputc('x', writer.stream);
+    assert_int_equal(osp_writer_commit(&writer), OSP_UNWRITTEN);
+    assert_says("/dev/full: ");
+
+    /* A file that may not grow: the old one is intact, and no temporary file is left. */
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){1000, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(osp_writer_open("file", &writer), OSP_OK);
+    for (int i = 0; i < 2000; i++)
+        fputc('x', writer.stream);
+    osp_status status = osp_writer_commit(&writer);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(status, OSP_UNWRITTEN);
+    assert_string_equal(osp_message(), "file: File too large");
+    assert_holds("file", "old");
+    assert_int_equal(files_here(), 1);
+
+    /* The name was taken by a folder meanwhile. */
+    assert_int_equal(osp_writer_open("late", &writer), OSP_OK);
+    assert_int_equal(mkdir("late", 0700), 0);
+    assert_int_equal(osp_writer_commit(&writer), OSP_UNWRITTEN);
+    assert_says("late: ");
+    assert_int_equal(files_here(), 2);
+    rmdir("late");
+    unlink("file");
+    leave(folder);
+}
+
+/* ---- SHA-256 ------------------------------------------------------------------------------------ */
+
+static void sha256(void **state)
+{
+    static const struct {
+        size_t size; /* so many letters 'a' */
+        const char *hex;
+    } known[] = {
+        {0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {1, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},
+        {55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
+        {56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"},
+        {57, "f13b2d724659eb3bf47f2dd6af1accc87b81f09f59f2b75e5c0bed6589dfe8c6"},
+        {63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"},
+        {64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
+        {65, "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0"},
+        {119, "31eba51c313a5c08226adf18d4a359cfdfd8d2e816b13f4af952f7ea6584dcfb"},
+        {120, "2f3d335432c70b580af0e8e1b3674a7c020d683aa5f73aaaedfdc55af904c21c"},
+        {1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    char hex[65];
+    osp_sha256_hex("abc", 3, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char *bytes = malloc(known[i].size + 1); /* one more, and not aligned */
+        memset(bytes, 'a', known[i].size + 1);
+        osp_sha256_hex(bytes + 1, known[i].size, hex);
+        assert_string_equal(hex, known[i].hex);
+        free(bytes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(foreign_faults),
+        cmocka_unit_test(sentences),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(cursor),
+        cmocka_unit_test(products),
+        cmocka_unit_test(what_is_no_file),
+        cmocka_unit_test(cut_while_mapped),
+        cmocka_unit_test(many_maps),
+        cmocka_unit_test(written_whole),
+        cmocka_unit_test(written_while_mapped),
+        cmocka_unit_test(not_written),
+        cmocka_unit_test(sha256),
+        cmocka_unit_test(written_through_links),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
