@@ -11,14 +11,14 @@ enum { NET_MAX_SIZES = 5, NET_RATIOS = 3 };
 /* What tells one network from another, beside the settings that its file carries. */
 struct net_detector {
     net_body *body;
-    int channels;                                   /* of every map of the pyramid */
-    int fpn_norm;                                   /* the pyramid's convolutions have a batch norm in place of a bias */
-    int rpn_convs;                                  /* 3x3 convolutions in the RPN head */
-    int anchor_sizes;                               /* a level... */
-    int anchor_size[OSP_MAX_LEVELS][NET_MAX_SIZES]; /* ...in pixels */
-    float canonical_scale;                          /* a box of this side, in pixels, pools from pyramid level 4 */
-    int box_convs; /* 3x3 convolutions before the box head's first matrix; 0: torchvision TwoMLPHead */
-    int hidden;    /* width of the box head's vectors */
+    int channels;                            /* of every map of the pyramid */
+    int fpn_norm;                            /* the pyramid's convolutions have a batch norm in place of a bias */
+    int rpn_convs;                           /* 3x3 convolutions in the RPN head */
+    int anchor_sizes;                        /* a level... */
+    const int (*anchor_size)[NET_MAX_SIZES]; /* ...in pixels, a row for each level */
+    float canonical_scale;                   /* a box of this side, in pixels, pools from pyramid level 4 */
+    int box_convs;                           /* 3x3 convolutions before the box head's matrix; 0: torchvision's TwoMLPHead */
+    int hidden;                              /* width of the box head's vectors */
 };
 
 /* From the body's maps to the pyramid's: one per map, and a subsampled one. Returns how many. */

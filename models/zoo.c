@@ -14,48 +14,34 @@
 #define SIDES(min, max)             .min_size = min, .max_size = max
 #define PROPOSALS(pre, post, score) .rpn_pre_nms_top_n = pre, .rpn_post_nms_top_n = post, .rpn_score_thresh = score
 
-/* One size a level, a level for each stride. */
-#define SIZE_PER_LEVEL .anchor_sizes = 1, .anchor_size = {{32}, {64}, {128}, {256}, {512}}
-#define ALL_SIZES                                                                                                                \
-    {                                                                                                                            \
-        32, 64, 128, 256, 512                                                                                                    \
-    }
+/* Anchors in pixels: one size a level where each level has a stride of its own, all five everywhere where it has not. */
+static const int one_size[][NET_MAX_SIZES] = {{32}, {64}, {128}, {256}, {512}};
+static const int all_sizes[][NET_MAX_SIZES] = {{32, 64, 128, 256, 512}, {32, 64, 128, 256, 512}, {32, 64, 128, 256, 512}};
+
+/* body, pyramid (channels, batch norm), RPN (convolutions, anchor sizes), RoI scale, box head (convolutions, width) */
+static const struct net_detector resnet50 = {net_resnet50, 256, 0, 1, 1, one_size, 224, 0, 1024};
+static const struct net_detector resnet50_v2 = {net_resnet50, 256, 1, 2, 1, one_size, 224, 4, 1024};
+static const struct net_detector mobilenet = {net_mobilenet_v3_large, 256, 0, 1, 5, all_sizes, 224, 0, 1024};
+static const struct net_detector lite = {net_efficientnet_lite0, 64, 0, 1, 1, one_size, 112, 0, 256};
 
 static void build_resnet50(struct osp_graph *graph, const struct osp_config *config)
 {
-    static const struct net_detector detector = {net_resnet50,   .channels = 256,        .rpn_convs = 1,
-                                                 SIZE_PER_LEVEL, .canonical_scale = 224, .hidden = 1024};
-    net_faster_rcnn(graph, config, &detector);
+    net_faster_rcnn(graph, config, &resnet50);
 }
 
 static void build_resnet50_v2(struct osp_graph *graph, const struct osp_config *config)
 {
-    static const struct net_detector detector = {net_resnet50,   .channels = 256,        .fpn_norm = 1,  .rpn_convs = 2,
-                                                 SIZE_PER_LEVEL, .canonical_scale = 224, .box_convs = 4, .hidden = 1024};
-    net_faster_rcnn(graph, config, &detector);
+    net_faster_rcnn(graph, config, &resnet50_v2);
 }
 
 static void build_mobilenet(struct osp_graph *graph, const struct osp_config *config)
 {
-    static const struct net_detector detector = {net_mobilenet_v3_large,
-                                                 .channels = 256,
-                                                 .rpn_convs = 1,
-                                                 .anchor_sizes = 5,
-                                                 .anchor_size = {ALL_SIZES, ALL_SIZES, ALL_SIZES},
-                                                 .canonical_scale = 224,
-                                                 .hidden = 1024};
-    net_faster_rcnn(graph, config, &detector);
+    net_faster_rcnn(graph, config, &mobilenet);
 }
 
-static void build_efficientnet_lite0(struct osp_graph *graph, const struct osp_config *config)
-{
-    static const struct net_detector detector = {net_efficientnet_lite0, .channels = 64,         .rpn_convs = 1,
-                                                 SIZE_PER_LEVEL,         .canonical_scale = 112, .hidden = 256};
-    net_faster_rcnn(graph, config, &detector);
-}
+static void build_lite(struct osp_graph *graph, const struct osp_config *config) { net_faster_rcnn(graph, config, &lite); }
 
-/* Detectors with further heads (Mask R-CNN, Keypoint R-CNN) hold all tensors of the plain one: osprey does not run those heads.
- */
+/* Detectors with further heads (Mask R-CNN, Keypoint R-CNN) hold all tensors of the plain one; those heads are not run. */
 #define OTHER_HEADS "roi_heads.mask_predictor.conv5_mask.weight", "roi_heads.keypoint_predictor.kps_score_lowres.weight"
 #define PREDICTOR   "roi_heads.box_predictor.cls_score.weight", "roi_heads.box_predictor.bbox_pred.weight"
 
@@ -144,7 +130,7 @@ static const struct osp_network networks[] = {
                   PROPOSALS(1000, 300, 0),
                   .bn_eps = 1e-3,
                   COMMON},
-     .build = build_efficientnet_lite0,
+     .build = build_lite,
      .signs = lite_signs,
      .lacks = lite_lacks},
 };
