@@ -35,8 +35,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says osp_message(), and returns exit_of(status). */
 int say_failure(osp_status status);
 
-/* Flushes stdout. False, after saying why, if anything written to it was lost. */
-bool stdout_ok(void);
+/* The same for opening a model: one that cannot be read is a model refused, not a failed image. */
+int say_model_failure(osp_status status);
+
+/* Flushes standard output. OSP_UNWRITTEN if anything written to it was lost. */
+osp_status stdout_flush(void);
 
 /* A copy in valid UTF-8 without control characters: bytes that are neither, and newlines, become \xNN. `keep_controls` leaves
  * control characters alone (JSON has its own escapes for them). Free with free(); NULL when out of memory. */

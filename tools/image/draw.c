@@ -17,6 +17,8 @@ enum { CAIRO_MOST = 32767 }; /* pixels a side */
 /* fontconfig, under cairo, keeps tables to the end of the process. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libfontconfig"; }
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void) { return "print_suppressions=0"; }
 #endif
 
 struct colour {
@@ -70,7 +72,7 @@ static void draw_box(cairo_t *cr, const struct osp_mark *mark, double line, doub
     cairo_stroke(cr);
 }
 
-/* The caption stands on the box's upper edge; where there is no room above, inside the box; always inside the picture. */
+/* The caption stands on the box's upper edge, or as high as the picture allows. */
 static void draw_caption(cairo_t *cr, const struct osp_mark *mark, double font, double width, double height)
 {
     cairo_text_extents_t text;
@@ -85,8 +87,7 @@ static void draw_caption(cairo_t *cr, const struct osp_mark *mark, double font, 
     cairo_font_extents(cr, &line);
     double pad = font * 0.3, w = text.x_advance + 2 * pad, h = line.ascent + line.descent + pad * 0.5;
     double x = clamp(mark->box[0], 0, fmax(0, width - w));
-    double y = mark->box[1] - h >= 0 ? mark->box[1] - h : mark->box[1];
-    y = clamp(y, 0, fmax(0, height - h));
+    double y = clamp(mark->box[1] - h, 0, fmax(0, height - h));
     struct colour ground = class_colour(mark->colour), ink = ink_on(ground);
     cairo_rectangle(cr, x, y, w, h);
     cairo_set_source_rgb(cr, ground.r, ground.g, ground.b);

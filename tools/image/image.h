@@ -23,6 +23,10 @@ const char *osp_image_looks_like(const uint8_t *data, size_t size);
 osp_status osp_image_decode(const char *name, const uint8_t *data, size_t size, const struct osp_image_options *options,
                             struct osp_image **out);
 
+/* osp_image_load that also says which format it found. */
+osp_status osp_image_load_as(const char *path, const struct osp_image_options *options, struct osp_image **out,
+                             enum osp_format *format);
+
 /* "libjpeg-turbo 2.1.5, libpng 1.6.39" */
 const char *osp_image_decoder(void);
 

@@ -165,13 +165,15 @@ osp_status osp_image_decode(const char *name, const uint8_t *data, size_t size, 
     return OSP_OK;
 }
 
-osp_status osp_image_load(const char *path, const struct osp_image_options *options, struct osp_image **out)
+osp_status osp_image_load_as(const char *path, const struct osp_image_options *options, struct osp_image **out,
+                             enum osp_format *format)
 {
     struct osp_file file;
+    struct osp_image *image = NULL;
     osp_status status = osp_file_map(path, &file);
     if (status != OSP_OK)
         return status;
-    struct osp_image *image = NULL;
+    *format = osp_image_format(file.data, file.size);
     status = osp_image_decode(path, file.data, file.size, options, &image);
     if (status == OSP_OK && osp_file_unchanged(&file) != OSP_OK)
         status = OSP_BAD_IMAGE; /* the sentence says that it was cut or rewritten meanwhile */
@@ -181,4 +183,10 @@ osp_status osp_image_load(const char *path, const struct osp_image_options *opti
     else
         osp_image_free(image);
     return status;
+}
+
+osp_status osp_image_load(const char *path, const struct osp_image_options *options, struct osp_image **out)
+{
+    enum osp_format format;
+    return osp_image_load_as(path, options, out, &format);
 }

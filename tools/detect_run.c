@@ -1,0 +1,154 @@
+/* The run over all pictures. */
+#include <stdlib.h>
+
+#include "detect.h"
+#include "signals.h"
+#include "tools.h"
+
+/* One picture of a batch. */
+struct slot {
+    size_t index; /* of the input */
+    struct osp_image *image;
+    enum osp_format format;
+};
+
+/* After the bar has been wiped away, so that the sentence stands on a line of its own. */
+static void picture_failed(struct detect *detect)
+{
+    progress_clear(&detect->progress);
+    say("%s", osp_message());
+    detect->failed++;
+    progress_step(&detect->progress);
+}
+
+static osp_status load_standard(const struct osp_image_options *options, struct slot *slot)
+{
+    uint8_t *data;
+    size_t size;
+    osp_status status = read_standard_input(&data, &size);
+    if (status != OSP_OK)
+        return status;
+    slot->format = osp_image_format(data, size);
+    status = osp_image_decode("standard input", data, size, options, &slot->image);
+    free(data);
+    return status;
+}
+
+/* Fills a batch with the next pictures that can be decoded. Returns how many. */
+static int load_batch(struct detect *detect, size_t *next, struct slot *slots, int later)
+{
+    int count = 0;
+    while (count < detect->batch && *next < detect->inputs.count && !signal_caught()) {
+        const struct input *input = &detect->inputs.items[*next];
+        struct slot *slot = &slots[count];
+        double start = now();
+        *slot = (struct slot){.index = (*next)++};
+        osp_status status = input->standard ? load_standard(&detect->image_options, slot)
+                                            : osp_image_load_as(input->path, &detect->image_options, &slot->image, &slot->format);
+        detect->times.decode[later] += now() - start;
+        if (status == OSP_OK)
+            count++;
+        else if (!signal_caught() || !input->standard) /* a signal ends the wait for standard input: that is no failure */
+            picture_failed(detect);
+    }
+    return count;
+}
+
+/* Keeps what --score, --only and --top ask for, in order; best score first means that --top keeps the first of each label. */
+static void keep_wanted(const struct detect *detect, struct osp_detections *found)
+{
+    int kept = 0;
+    for (int i = 0; i < found->count; i++) {
+        const struct osp_detection *d = &found->items[i];
+        bool keep = (double)d->score >= detect->score && (!detect->wanted || detect->wanted[d->label]);
+        for (int k = 0; keep && detect->top && k < kept; k++)
+            keep = found->items[k].label != d->label;
+        if (keep)
+            found->items[kept++] = *d;
+    }
+    found->count = kept;
+}
+
+/* One picture's result into every output. OSP_UNWRITTEN: go no further. */
+static osp_status put_result(struct detect *detect, const struct slot *slot, struct osp_detections *found, int later)
+{
+    const struct input *input = &detect->inputs.items[slot->index];
+    keep_wanted(detect, found);
+    const struct result result = {input->path, input->standard, slot->index + 1, slot->format,
+                                  slot->image, found->items,    found->count,    found->nonfinite};
+    progress_clear(&detect->progress);
+    if (found->nonfinite)
+        say("%s: %d candidates were dropped, because a score or a box was not finite", input->path, found->nonfinite);
+    for (int i = 0; i < detect->output_count; i++) {
+        struct output *output = detect->outputs[i];
+        double start = now();
+        osp_status status = output->add(output, &result);
+        *(output->draws ? &detect->times.drawing[later] : &detect->times.writing[later]) += now() - start;
+        if (status == OSP_UNWRITTEN)
+            return status;
+        if (status != OSP_OK) {
+            picture_failed(detect);
+            return OSP_OK;
+        }
+    }
+    detect->pictures++;
+    detect->detections += found->count;
+    progress_step(&detect->progress);
+    return OSP_OK;
+}
+
+static osp_status put_batch(struct detect *detect, const struct slot *slots, int count, struct osp_detections *found, int later)
+{
+    osp_status status = OSP_OK;
+    times_add_run(&detect->times, later, detect->session);
+    detect->times.pictures[later] += count;
+    note_kernels(detect->run.kernels, detect->session);
+    for (int i = 0; i < count; i++) {
+        if (status == OSP_OK)
+            status = put_result(detect, &slots[i], &found[i], later);
+        osp_detections_free(&found[i]);
+    }
+    return status;
+}
+
+/* The network refused the batch. Without its backend nothing else can work; anything else may be these pictures' fault. */
+static osp_status batch_failed(struct detect *detect, osp_status status, const struct slot *slots, int count)
+{
+    if (status == OSP_UNAVAILABLE || status == OSP_USAGE)
+        return status;
+    progress_clear(&detect->progress);
+    for (int i = 0; i < count; i++)
+        say("%s: %s", detect->inputs.items[slots[i].index].path, osp_message());
+    detect->failed += count;
+    return OSP_OK;
+}
+
+static osp_status run_batch(struct detect *detect, const struct slot *slots, int count, int later)
+{
+    const struct osp_image *images[MAX_BATCH];
+    struct osp_detections found[MAX_BATCH];
+    for (int i = 0; i < count; i++)
+        images[i] = slots[i].image;
+    osp_status status = osp_detect_batch(detect->session, images, count, found);
+    return status == OSP_OK ? put_batch(detect, slots, count, found, later) : batch_failed(detect, status, slots, count);
+}
+
+int detect_all(struct detect *detect)
+{
+    struct slot slots[MAX_BATCH];
+    osp_status status = OSP_OK;
+    size_t next = 0;
+    progress_begin(&detect->progress, detect->inputs.count, detect->quiet);
+    while (status == OSP_OK && next < detect->inputs.count && !signal_caught()) {
+        int later = detect->times.pictures[0] > 0;
+        int count = load_batch(detect, &next, slots, later);
+        if (count > 0)
+            status = run_batch(detect, slots, count, later);
+        for (int i = 0; i < count; i++)
+            osp_image_free(slots[i].image);
+    }
+    progress_clear(&detect->progress);
+    if (status != OSP_OK)
+        return say_failure(status);
+    return detect->failed || detect->inputs.failed ? EXIT_IMAGE : EXIT_DONE;
+}
