@@ -25,7 +25,7 @@ struct space {
 
 static size_t space_bytes(int64_t t)
 {
-    return (size_t)t * (3 * sizeof(uint64_t) + sizeof(struct group) + 5 * sizeof(float) + sizeof(int32_t) + 4);
+    return (size_t)t * (3 * sizeof(uint64_t) + sizeof(struct group) + 5 * sizeof(float) + sizeof(int32_t)); /* a multiple of 8 */
 }
 
 static struct space space_of(void *scratch, int64_t n, int64_t t)

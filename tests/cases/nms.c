@@ -82,7 +82,7 @@ static const struct test_case cases[] = {
     {.name = "crowded, ties, four groups and absent ones, two images",
      .attrs.nms = {.threshold = 0.5f, .max_out = 150},
      .extra = &crowded,
-     .in = {MADE(OSP_F32, make_boxes, 2, 200, 4), INTEGERS(OSP_F32, 0, 20, 2, 200), INTEGERS(OSP_I32, -1, 3, 2, 200)}},
+     .in = {MADE(OSP_F32, make_boxes, 2, 201, 4), INTEGERS(OSP_F32, 0, 20, 2, 201), INTEGERS(OSP_I32, -1, 3, 2, 201)}},
     {.name = "one group, many survivors",
      .attrs.nms = {.threshold = 0.25f, .max_out = 1200},
      .extra = &sparse,
