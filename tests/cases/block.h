@@ -1,4 +1,4 @@
-/* Device memory with guard bands, for test_kernels.c: what a kernel writes outside its operands is found. */
+/* Device memory with guard bands, for the harness: what a kernel writes outside its operands is found. */
 #ifndef OSPREY_BLOCK_H
 #define OSPREY_BLOCK_H
 

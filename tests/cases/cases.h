@@ -2,8 +2,7 @@
  * tests/test_kernels.c takes the list of tables from ops.def, so an op without a table does not link.
  *
  * A table gives inputs, and what must come out by a reference of its own: written in double, from the op's description in ops.h,
- * not from any kernel. The framework runs every case through every rung of every backend, on every instruction set of this
- * machine, with 1, 2 and 3 threads, twice each with the same node state, and holds all of that to the rules in test_kernels.c. */
+ * not from any kernel. The harness (harness.h) runs every case through every rung and holds it to its rules. */
 #ifndef OSPREY_CASES_H
 #define OSPREY_CASES_H
 

@@ -1,0 +1,427 @@
+/* Runs case tables; the rules are in harness.h. */
+#include "harness.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "runtime/constant.h"
+#include "runtime/shape.h"
+
+/* ---- Devices: each backend opened for each instruction set and thread count ------------------------------ */
+
+static void open_bench(struct harness *harness, const struct osp_backend *backend, const char *isa, int threads)
+{
+    struct osp_device_options options = {.threads = threads, .isa = isa};
+    struct osp_device *device;
+    osp_status status = backend->open(&options, &device);
+    if (status == OSP_USAGE && isa)
+        return; /* an instruction set of another backend */
+    if (status == OSP_UNAVAILABLE) {
+        if (threads == 1)
+            print_message("NOT RUN: %s %s: %s\n", backend->name, isa ? isa : "", osp_message());
+        return;
+    }
+    if (status != OSP_OK)
+        fail_msg("%s: open: %s", backend->name, osp_message());
+    if (threads > 1 && backend->threads(device) != threads) { /* threads mean nothing here */
+        backend->close(device);
+        return;
+    }
+    assert_true(harness->count < HARNESS_DEVICES);
+    struct bench *bench = &harness->benches[harness->count++];
+    *bench = (struct bench){.backend = backend, .device = device};
+    snprintf(bench->label, sizeof bench->label, "%s x%d", backend->isa(device), backend->threads(device));
+}
+
+void harness_open(struct harness *harness, const struct osp_backend *const *backends)
+{
+    static const char *const isas[] = {"portable", "avx2", "avx512", NULL};
+    *harness = (struct harness){.backends = backends};
+    for (int b = 0; backends[b]; b++) {
+        int before = harness->count;
+        for (int i = 0; i < CASE_COUNT(isas); i++) {
+            if (!isas[i] && harness->count > before)
+                continue; /* the default is one of those that were opened */
+            for (int threads = 1; threads <= 3; threads++)
+                open_bench(harness, backends[b], isas[i], threads);
+        }
+    }
+}
+
+void harness_close(struct harness *harness)
+{
+    for (int i = 0; i < harness->count; i++)
+        harness->benches[i].backend->close(harness->benches[i].device);
+    harness->count = 0;
+}
+
+/* ---- One case: its host data and what must come out ------------------------------------------------------- */
+
+struct problem {
+    const struct case_table *table;
+    const struct test_case *test;
+    struct osp_call call; /* data pointers are the host's */
+    struct osp_constant *constant[OSP_MAX_CONSTANTS];
+    float *rows[OSP_MAX_CONSTANTS];
+    double *want[OSP_MAX_OUTPUTS], *slack[OSP_MAX_OUTPUTS];
+    void *plainest[OSP_MAX_OUTPUTS]; /* bits of the first rung that ran */
+};
+
+static size_t tensor_bytes(const struct osp_tensor *tensor)
+{
+    return (size_t)osp_shape_count(&tensor->shape) * osp_dtype_size(tensor->dtype);
+}
+
+static void *host_alloc(size_t bytes)
+{
+    void *memory = malloc(bytes + 1);
+    assert_non_null(memory);
+    return memory;
+}
+
+static struct case_view view_of(const struct problem *problem, const struct osp_call *call)
+{
+    struct case_view view = {.test = problem->test, .call = call};
+    memcpy(view.want, problem->want, sizeof view.want);
+    memcpy(view.slack, problem->slack, sizeof view.slack);
+    for (int i = 0; i < OSP_MAX_CONSTANTS; i++)
+        view.constant[i] = problem->rows[i];
+    return view;
+}
+
+static void problem_open(struct problem *problem, const struct case_table *table, const struct test_case *test, enum osp_op op)
+{
+    *problem = (struct problem){.table = table, .test = test, .call = {.op = op, .attrs = &test->attrs, .dims = test->dims}};
+    struct osp_call *call = &problem->call;
+    for (int i = 0; i < OSP_MAX_INPUTS; i++) {
+        if (test->in[i].shape.rank == 0)
+            continue;
+        call->inputs = i + 1;
+        call->in[i] = (struct osp_tensor){.dtype = test->in[i].dtype, .shape = test->in[i].shape};
+        call->in[i].data = host_alloc(tensor_bytes(&call->in[i]));
+        case_fill(test, &test->in[i], i, &call->in[i]);
+    }
+    for (int i = 0; i < OSP_MAX_CONSTANTS; i++) {
+        if (test->constant[i].shape.rank == 0)
+            continue;
+        struct osp_tensor rows = {.dtype = OSP_F32, .shape = test->constant[i].shape};
+        rows.data = problem->rows[i] = host_alloc(tensor_bytes(&rows));
+        case_fill(test, &test->constant[i], OSP_MAX_INPUTS + i, &rows);
+        if (osp_constant_new(problem->rows[i], &rows.shape, &problem->constant[i]) != OSP_OK)
+            fail_msg("%s: %s", test->name, osp_message());
+        call->constant[i] = problem->constant[i];
+    }
+    if (osp_infer(call) != OSP_OK)
+        fail_msg("%s: case \"%s\": %s", osp_op_name(op), test->name, osp_message());
+    for (int i = 0; i < call->outputs; i++) {
+        int64_t count = osp_shape_count(&call->out[i].shape);
+        problem->want[i] = host_alloc((size_t)count * sizeof(double));
+        problem->slack[i] = calloc((size_t)count + 1, sizeof(double));
+        assert_non_null(problem->slack[i]);
+        for (int64_t j = 0; j < count; j++)
+            problem->want[i][j] = (double)NAN;
+    }
+    struct case_view view = view_of(problem, call);
+    if (table->reference)
+        table->reference(&view);
+}
+
+static void problem_close(struct problem *problem)
+{
+    for (int i = 0; i < OSP_MAX_INPUTS; i++)
+        free(problem->call.in[i].data);
+    for (int i = 0; i < OSP_MAX_CONSTANTS; i++) {
+        osp_constant_free(problem->constant[i]);
+        free(problem->rows[i]);
+    }
+    for (int i = 0; i < OSP_MAX_OUTPUTS; i++) {
+        free(problem->want[i]);
+        free(problem->slack[i]);
+        free(problem->plainest[i]);
+    }
+}
+
+/* ---- Judging ---------------------------------------------------------------------------------------------- */
+
+struct subject { /* what is being judged, for messages */
+    const struct problem *problem;
+    const struct bench *bench;
+    const struct osp_kernel *kernel;
+    struct case_rung known;
+    struct harness *harness;
+};
+
+static void report(struct harness *harness, const char *who, const char *what)
+{
+    if (harness->failures++ == 0)
+        snprintf(harness->first, sizeof harness->first, "%s %s", who, what);
+    if (harness->failures <= HARNESS_SHOWN && !harness->quiet)
+        print_error("%s %s\n", who, what);
+}
+
+static void complain(const struct subject *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(const struct subject *subject, const char *format, ...)
+{
+    char who[256], what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    snprintf(who, sizeof who, "%s/%s/%s on %s: case \"%s\":", subject->bench->backend->name,
+             osp_op_name(subject->problem->call.op), subject->kernel->name, subject->bench->label, subject->problem->test->name);
+    report(subject->harness, who, what);
+}
+
+/* "2,0,5" of element i. */
+static void index_text(const struct osp_shape *shape, int64_t i, char text[80])
+{
+    int64_t index[OSP_MAX_RANK] = {0};
+    for (int d = shape->rank - 1; d >= 0; d--) {
+        index[d] = i % shape->dim[d];
+        i /= shape->dim[d];
+    }
+    int used = 0;
+    text[0] = 0;
+    for (int d = 0; d < shape->rank; d++)
+        used += snprintf(text + used, 80 - (size_t)used, "%s%lld", d ? "," : "", (long long)index[d]);
+}
+
+static void judge_values(const struct subject *subject, const struct osp_tensor *got, int slot)
+{
+    const struct problem *problem = subject->problem;
+    double widen = subject->known.widen > 0 ? subject->known.widen : 1;
+    int64_t count = osp_shape_count(&got->shape);
+    char at[80];
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = 0;
+        if (osp_dtype_size(got->dtype) == sizeof bits)
+            memcpy(&bits, (const uint8_t *)got->data + i * 4, sizeof bits);
+        double value = case_element(got, i), want = problem->want[slot][i], slack = problem->slack[slot][i] * widen;
+        bool good = false;
+        if (bits == block_poison)
+            ;
+        else if (!problem->table->reference)
+            good = value == value || problem->test->nan_expected;
+        else if (want != want)
+            good = value != value && problem->test->nan_expected;
+        else if (slack > 0)
+            good = value - want <= slack && want - value <= slack;
+        else
+            good = value == (got->dtype == OSP_F32 ? (double)(float)want : want);
+        if (good)
+            continue;
+        index_text(&got->shape, i, at);
+        complain(subject, "output %d [%s]: got %.9g%s, want %.9g (slack %.3g)", slot, at, value,
+                 bits == block_poison ? " (never written)" : "", want, slack);
+        return;
+    }
+}
+
+/* Compares bits with an earlier run; NaN equals NaN whatever its payload. */
+static void judge_bits(const struct subject *subject, const struct osp_tensor *got, const void *before, int slot,
+                       const char *what)
+{
+    struct osp_tensor old = {.dtype = got->dtype, .shape = got->shape, .data = (void *)before};
+    size_t size = osp_dtype_size(got->dtype);
+    int64_t count = osp_shape_count(&got->shape);
+    char at[80];
+    for (int64_t i = 0; i < count; i++) {
+        double a = case_element(got, i), b = case_element(&old, i);
+        size_t offset = (size_t)i * size;
+        if (memcmp((uint8_t *)got->data + offset, (const uint8_t *)before + offset, size) == 0 || (a != a && b != b))
+            continue;
+        index_text(&got->shape, i, at);
+        complain(subject, "output %d [%s]: %.9g, but %.9g %s", slot, at, a, b, what);
+        return;
+    }
+}
+
+static void judge(const struct subject *subject, struct problem *problem, const struct osp_call *got,
+                  void *first[OSP_MAX_OUTPUTS])
+{
+    struct case_view view = view_of(problem, got);
+    for (int i = 0; i < got->outputs; i++) {
+        size_t bytes = tensor_bytes(&got->out[i]);
+        judge_values(subject, &got->out[i], i);
+        if (first[i])
+            judge_bits(subject, &got->out[i], first[i], i, "on another instruction set, thread count or run");
+        else
+            memcpy(first[i] = host_alloc(bytes), got->out[i].data, bytes);
+        if (!problem->plainest[i])
+            memcpy(problem->plainest[i] = host_alloc(bytes), got->out[i].data, bytes);
+        else if (!subject->known.own_order)
+            judge_bits(subject, &got->out[i], problem->plainest[i], i, "from the plainest rung");
+    }
+    const char *wrong = problem->table->check ? problem->table->check(&view) : NULL;
+    if (wrong)
+        complain(subject, "%s", wrong);
+}
+
+/* ---- Running ---------------------------------------------------------------------------------------------- */
+
+static const char *absent_refusal(const struct osp_device *device, const struct osp_call *call) { return NULL; }
+
+/* Packs weights from a call that has no shapes. */
+static osp_status prepare(const struct subject *subject, struct osp_node_state *state)
+{
+    struct osp_call call = subject->problem->call;
+    for (int i = 0; i < OSP_MAX_INPUTS; i++)
+        call.in[i] = (struct osp_tensor){0};
+    for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
+        call.out[i] = (struct osp_tensor){0};
+    call.dims = (struct osp_dims){0};
+    return subject->kernel->prepare ? subject->kernel->prepare(subject->bench->device, &call, state) : OSP_OK;
+}
+
+/* The call as a plan shows it: shapes without memory. */
+static struct osp_call unbound(const struct osp_call *bound)
+{
+    struct osp_call call = *bound;
+    for (int i = 0; i < OSP_MAX_INPUTS; i++)
+        call.in[i].data = NULL;
+    return call;
+}
+
+/* One run in fresh, guarded memory; judged. */
+static void run_once(const struct subject *subject, struct problem *problem, struct osp_node_state *state,
+                     void *first[OSP_MAX_OUTPUTS])
+{
+    const struct bench *bench = subject->bench;
+    const struct osp_kernel *kernel = subject->kernel;
+    struct block in[OSP_MAX_INPUTS] = {0}, out[OSP_MAX_OUTPUTS] = {0}, scratch = {0};
+    struct osp_call call = problem->call, got = problem->call;
+    for (int i = 0; i < call.inputs; i++) {
+        if (call.in[i].shape.rank == 0)
+            continue;
+        in[i] = block_new(bench, problem->call.in[i].data, tensor_bytes(&call.in[i]));
+        call.in[i].data = block_body(&in[i]);
+    }
+    for (int i = 0; i < call.outputs; i++) {
+        out[i] = block_new(bench, NULL, tensor_bytes(&call.out[i]));
+        call.out[i].data = block_body(&out[i]);
+        got.out[i].data = host_alloc(out[i].bytes);
+    }
+    if (kernel->scratch) {
+        struct osp_call unbound_call = unbound(&problem->call);
+        scratch = block_new(bench, NULL, kernel->scratch(bench->device, &unbound_call));
+    }
+    call.scratch = block_body(&scratch);
+    osp_status status = kernel->run(bench->device, &call, state);
+    if (status != OSP_OK)
+        complain(subject, "failed: %s", osp_message());
+    for (int i = 0; i < call.inputs; i++)
+        if (in[i].device && !block_intact(bench, &in[i], false, NULL))
+            complain(subject, "changed input %d or the memory around it", i);
+    for (int i = 0; i < call.outputs; i++)
+        if (!block_intact(bench, &out[i], true, got.out[i].data))
+            complain(subject, "wrote around output %d", i);
+    if (scratch.device && !block_intact(bench, &scratch, true, NULL))
+        complain(subject, "wrote around its scratch of %zu bytes", scratch.bytes);
+    if (status == OSP_OK)
+        judge(subject, problem, &got, first);
+    for (int i = 0; i < OSP_MAX_INPUTS; i++)
+        block_free(bench, &in[i]);
+    for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
+        block_free(bench, &out[i]);
+    for (int i = 0; i < call.outputs; i++)
+        free(got.out[i].data);
+    block_free(bench, &scratch);
+}
+
+/* Returns whether the rung took the call. */
+static bool run_rung(const struct subject *subject, struct problem *problem, bool plainest, void *first[OSP_MAX_OUTPUTS])
+{
+    const struct osp_kernel *kernel = subject->kernel;
+    struct osp_device *device = subject->bench->device;
+    struct osp_call call = unbound(&problem->call);
+    const char *refusal = (kernel->refuses ? kernel->refuses : absent_refusal)(device, &call);
+    if (refusal) {
+        if (plainest || !subject->known.may_refuse)
+            complain(subject, "refused: %s", refusal);
+        return false;
+    }
+    if (kernel->cost && !(kernel->cost(device, &call) >= 0))
+        complain(subject, "its cost is not a number of seconds");
+    struct osp_node_state state = {0};
+    if (prepare(subject, &state) != OSP_OK) {
+        complain(subject, "prepare failed: %s", osp_message());
+    } else {
+        int before = subject->harness->failures;
+        run_once(subject, problem, &state, first);
+        if (subject->harness->failures == before)
+            run_once(subject, problem, &state, first);
+    }
+    if (kernel->release)
+        kernel->release(device, &state);
+    return true;
+}
+
+static struct case_rung known_rung(const struct case_table *table, const char *backend, enum osp_op op, const char *rung)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s/%s", backend, osp_op_name(op), rung);
+    for (int i = 0; i < table->rung_count; i++)
+        if (strcmp(table->rungs[i].name, name) == 0)
+            return table->rungs[i];
+    return (struct case_rung){.name = NULL};
+}
+
+/* Runs one case through one rung of a backend, on all of its devices; returns how many took it. */
+static int run_case(struct harness *harness, const struct osp_backend *backend, int rung, struct problem *problem)
+{
+    enum osp_op op = problem->call.op;
+    const struct osp_kernel *kernel = backend->ops[op]->rungs[rung];
+    bool plainest = rung == 0 && !backend->base;
+    void *first[OSP_MAX_OUTPUTS] = {NULL};
+    int ran = 0;
+    for (int b = 0; b < harness->count; b++) {
+        struct subject subject = {problem, &harness->benches[b], kernel,
+                                  known_rung(problem->table, backend->name, op, kernel->name), harness};
+        if (subject.bench->backend == backend)
+            ran += run_rung(&subject, problem, plainest, first);
+    }
+    for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
+        free(first[i]);
+    return ran;
+}
+
+static bool has_device(const struct harness *harness, const struct osp_backend *backend)
+{
+    for (int b = 0; b < harness->count; b++)
+        if (harness->benches[b].backend == backend)
+            return true;
+    return false;
+}
+
+int harness_run(struct harness *harness, const struct case_table *table, enum osp_op op)
+{
+    enum { MAX_BACKENDS = 8, MAX_RUNGS = 16 };
+    int ran[MAX_BACKENDS][MAX_RUNGS] = {{0}};
+    harness->failures = 0;
+    assert_true(table->count > 0);
+    for (int c = 0; c < table->count; c++) {
+        struct problem problem;
+        problem_open(&problem, table, &table->cases[c], op);
+        for (int b = 0; harness->backends[b]; b++)
+            for (int r = 0; harness->backends[b]->ops[op] && r < harness->backends[b]->ops[op]->count; r++)
+                ran[b][r] += run_case(harness, harness->backends[b], r, &problem);
+        problem_close(&problem);
+    }
+    for (int b = 0; harness->backends[b]; b++) {
+        const struct osp_ladder *ladder = harness->backends[b]->ops[op];
+        for (int r = 0; ladder && has_device(harness, harness->backends[b]) && r < ladder->count; r++) {
+            if (ran[b][r])
+                continue;
+            char who[256];
+            snprintf(who, sizeof who, "%s/%s/%s", harness->backends[b]->name, osp_op_name(op), ladder->rungs[r]->name);
+            report(harness, who, "ran no case");
+        }
+    }
+    return harness->failures;
+}
