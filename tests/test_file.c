@@ -1,11 +1,10 @@
-/* Files in and out: what is no file, files that change while mapped, the cursor, sentences, whole-file writing, SHA-256. */
+/* Files read: what is no file, files that change while mapped, the cursor, sentences, SHA-256. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,58 +20,7 @@
 #include <unistd.h>
 
 #include "runtime/file.h"
-
-/* Every test works in a folder of its own, which is empty again when it ends. */
-static char *enter(void)
-{
-    static char name[64];
-    snprintf(name, sizeof name, "/tmp/osprey-test-file-XXXXXX");
-    assert_non_null(mkdtemp(name));
-    assert_int_equal(chdir(name), 0);
-    return name;
-}
-
-static int files_here(void)
-{
-    int count = 0;
-    DIR *folder = opendir(".");
-    assert_non_null(folder);
-    for (struct dirent *entry; (entry = readdir(folder));)
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    closedir(folder);
-    return count;
-}
-
-static void leave(const char *folder)
-{
-    assert_int_equal(files_here(), 0);
-    assert_int_equal(chdir("/"), 0);
-    assert_int_equal(rmdir(folder), 0);
-}
-
-static void put(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void assert_holds(const char *path, const char *text)
-{
-    char found[64] = "";
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    found[fread(found, 1, sizeof found - 1, file)] = 0;
-    fclose(file);
-    assert_string_equal(found, text);
-}
-
-static void assert_says(const char *words)
-{
-    if (!strstr(osp_message(), words))
-        fail_msg("says \"%s\", expected \"%s\"", osp_message(), words);
-}
+#include "tests/folder.h"
 
 /* ---- Sentences ---------------------------------------------------------------------------------- */
 
@@ -142,7 +90,7 @@ static void cursor(void **state)
     assert_string_equal(osp_message(), "f: offset 1015: more: needs 2 bytes, found 1 to the end");
     assert_int_equal(c.at, 15);
     assert_int_equal(osp_read_bytes(&c, "many", UINT64_MAX, &bytes), OSP_REFUSED);
-    assert_says("f: offset 1015: many: needs 18446744073709551615 bytes, found 1 to the end");
+    folder_assert_says("f: offset 1015: many: needs 18446744073709551615 bytes, found 1 to the end");
     assert_int_equal(osp_read_bytes(&c, "last", 1, &bytes), OSP_OK);
     assert_ptr_equal(bytes, data + 15);
     assert_int_equal(osp_read_bytes(&c, "none", 0, &bytes), OSP_OK);
@@ -172,13 +120,13 @@ static void refuse_map(const char *path, osp_status status, const char *words)
 {
     struct osp_file file;
     assert_int_equal(osp_file_map(path, &file), status);
-    assert_says(path);
-    assert_says(words);
+    folder_assert_says(path);
+    folder_assert_says(words);
 }
 
 static void what_is_no_file(void **state)
 {
-    char *folder = enter();
+    char *folder = folder_enter();
     alarm(20); /* a FIFO that is waited for would end the test */
     assert_int_equal(mkfifo("fifo", 0600), 0);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -199,7 +147,7 @@ static void what_is_no_file(void **state)
     refuse_map("loop", OSP_UNREADABLE, strerror(ELOOP));
     alarm(0);
 
-    put("file", "text");
+    folder_put("file", "text");
     assert_int_equal(symlink("file", "link"), 0);
     struct osp_file file;
     assert_int_equal(osp_file_map("link", &file), OSP_OK);
@@ -209,7 +157,7 @@ static void what_is_no_file(void **state)
     osp_file_unmap(&file);
     osp_file_unmap(&file);
 
-    put("empty", "");
+    folder_put("empty", "");
     assert_int_equal(osp_file_map("empty", &file), OSP_OK);
     assert_int_equal(file.size, 0);
     assert_int_equal(osp_file_unchanged(&file), OSP_OK);
@@ -222,7 +170,7 @@ static void what_is_no_file(void **state)
     const char *made[] = {"fifo", "socket", "dangling", "loop", "zero", "file", "link", "empty"};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
         assert_int_equal(unlink(made[i]), 0);
-    leave(folder);
+    folder_leave(folder);
 }
 
 /* A file of n pages of 'x', mapped. */
@@ -244,7 +192,7 @@ static struct osp_file pages(const char *path, size_t n)
 
 static void cut_while_mapped(void **state)
 {
-    char *folder = enter();
+    char *folder = folder_enter();
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     struct osp_file whole = pages("whole", 2), file = pages("file", 4);
     assert_int_equal(truncate("file", (off_t)page + 10), 0);
@@ -258,12 +206,12 @@ static void cut_while_mapped(void **state)
     assert_int_equal(data[page + 9], 'x');
     assert_int_equal(data[page + 10], 0);
     assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
-    assert_says("file: the file changed while it was in use");
+    folder_assert_says("file: the file changed while it was in use");
 
     /* Grown back to its size, what was lost stays lost, and is still told. */
     assert_int_equal(truncate("file", (off_t)(4 * page)), 0);
     assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
-    assert_says("file: a part of the file could not be read");
+    folder_assert_says("file: a part of the file could not be read");
 
     assert_int_equal(whole.data[2 * page - 1], 'x');
     assert_int_equal(osp_file_unchanged(&whole), OSP_OK);
@@ -271,17 +219,17 @@ static void cut_while_mapped(void **state)
     osp_file_unmap(&file);
     unlink("whole");
     unlink("file");
-    leave(folder);
+    folder_leave(folder);
 }
 
 static void written_while_mapped(void **state)
 {
-    char *folder = enter();
+    char *folder = folder_enter();
     struct osp_file file = pages("file", 1);
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000}};
     assert_int_equal(utimensat(AT_FDCWD, "file", times, 0), 0);
     assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
-    assert_says("file: the file was written to while it was in use");
+    folder_assert_says("file: the file was written to while it was in use");
     osp_file_unmap(&file);
 
     file = pages("file", 1);
@@ -289,17 +237,17 @@ static void written_while_mapped(void **state)
     fputc('y', stream);
     fclose(stream);
     assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
-    assert_says(" that it had when opened");
+    folder_assert_says(" that it had when opened");
     osp_file_unmap(&file);
 
     file = pages("file", 1); /* another file under the same name changes nothing: ours is still there */
-    put("other", "z");
+    folder_put("other", "z");
     assert_int_equal(rename("other", "file"), 0);
     assert_int_equal(osp_file_unchanged(&file), OSP_OK);
     assert_int_equal(file.data[0], 'x');
     osp_file_unmap(&file);
     unlink("file");
-    leave(folder);
+    folder_leave(folder);
 }
 
 /* Reads a page that is not there, through a map of one's own. */
@@ -372,8 +320,8 @@ static int end_of_circle(void)
 
 static void foreign_faults(void **state)
 {
-    char *folder = enter();
-    put("file", "text");
+    char *folder = folder_enter();
+    folder_put("file", "text");
     assert_int_equal(end_of_child(SIG_DFL, NULL, false), -SIGBUS);
     assert_int_equal(end_of_child(SIG_DFL, NULL, true), -SIGBUS);
     assert_int_equal(end_of_child(SIG_IGN, NULL, true), 2);
@@ -383,15 +331,15 @@ static void foreign_faults(void **state)
     assert_int_equal(end_of_circle(), -SIGBUS);
     unlink("file");
     unlink("foreign");
-    leave(folder);
+    folder_leave(folder);
 }
 
 static void many_maps(void **state)
 {
     enum { MOST = 1024 };
     static struct osp_file files[MOST + 1];
-    char *folder = enter();
-    put("file", "text");
+    char *folder = folder_enter();
+    folder_put("file", "text");
     struct rlimit before, more;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     more = before;
@@ -405,7 +353,7 @@ static void many_maps(void **state)
         assert_string_equal(osp_message(), "file: 1024 files are mapped already, allowed at most 1024");
     } else {
         print_message("this system allows only %llu open files: their limit is met first\n", (unsigned long long)before.rlim_max);
-        assert_says(strerror(EMFILE));
+        folder_assert_says(strerror(EMFILE));
     }
     osp_file_unmap(&files[7]);
     assert_int_equal(osp_file_map("file", &files[7]), OSP_OK);
@@ -413,145 +361,7 @@ static void many_maps(void **state)
         osp_file_unmap(&files[--count]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     unlink("file");
-    leave(folder);
-}
-
-/* ---- Writing ------------------------------------------------------------------------------------ */
-
-static osp_status write_text(const char *path, const char *text)
-{
-    struct osp_writer writer;
-    osp_status status = osp_writer_open(path, &writer);
-    if (status != OSP_OK)
-        return status;
-    fputs(text, writer.stream);
-    status = osp_writer_commit(&writer);
-    osp_writer_abandon(&writer); /* does nothing now */
-    return status;
-}
-
-static void written_whole(void **state)
-{
-    char *folder = enter();
-    struct stat st;
-    mode_t mask = umask(027);
-    assert_int_equal(write_text("new", "one"), OSP_OK);
-    umask(mask);
-    assert_holds("new", "one");
-    assert_int_equal(stat("new", &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0640);
-
-    assert_int_equal(chmod("new", 0604), 0);
-    struct osp_writer writer;
-    assert_int_equal(osp_writer_open("new", &writer), OSP_OK);
-    fputs("two", writer.stream);
-    fflush(writer.stream);
-    assert_holds("new", "one"); /* until it is committed */
-    assert_int_equal(files_here(), 2);
-    osp_writer_abandon(&writer);
-    assert_holds("new", "one");
-    assert_int_equal(files_here(), 1);
-    assert_int_equal(write_text("new", "two"), OSP_OK);
-    assert_holds("new", "two");
-    assert_int_equal(stat("new", &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0604);
-
-    char name[251];
-    memset(name, 'n', 250);
-    name[250] = 0;
-    assert_int_equal(write_text(name, "long"), OSP_OK);
-    assert_holds(name, "long");
-
-    struct osp_writer first, second; /* two at once: the later commit stands */
-    assert_int_equal(osp_writer_open("new", &first), OSP_OK);
-    assert_int_equal(osp_writer_open("new", &second), OSP_OK);
-    fputs("first", first.stream);
-    fputs("second", second.stream);
-    assert_int_equal(osp_writer_commit(&second), OSP_OK);
-    assert_int_equal(osp_writer_commit(&first), OSP_OK);
-    assert_holds("new", "first");
-    unlink("new");
-    unlink(name);
-    leave(folder);
-}
-
-static void written_through_links(void **state)
-{
-    char *folder = enter();
-    struct stat st;
-    assert_int_equal(mkdir("sub", 0700), 0);
-    put("sub/target", "old");
-    assert_int_equal(symlink("sub/target", "link"), 0);
-    assert_int_equal(write_text("link", "new"), OSP_OK);
-    assert_holds("sub/target", "new");
-    assert_int_equal(lstat("link", &st), 0);
-    assert_true(S_ISLNK(st.st_mode));
-
-    assert_int_equal(symlink("nowhere", "dangling"), 0);
-    assert_int_equal(write_text("dangling", "new"), OSP_UNWRITTEN);
-    assert_says("dangling: the link cannot be followed: ");
-    assert_int_equal(symlink("/dev/null", "null"), 0);
-    assert_int_equal(write_text("null", "new"), OSP_OK);
-    assert_int_equal(lstat("null", &st), 0);
-    assert_true(S_ISLNK(st.st_mode));
-    assert_int_equal(stat("/dev/null", &st), 0);
-    assert_true(S_ISCHR(st.st_mode));
-
-    unlink("sub/target");
-    rmdir("sub");
-    unlink("link");
-    unlink("dangling");
-    unlink("null");
-    leave(folder);
-}
-
-static void not_written(void **state)
-{
-    char *folder = enter();
-    assert_int_equal(write_text("absent/new", "x"), OSP_UNWRITTEN);
-    assert_says("absent/new: no file can be created beside it: ");
-    assert_int_equal(write_text(".", "x"), OSP_UNWRITTEN);
-    assert_says(".: found a folder, allowed: a regular file or a new name");
-    assert_int_equal(write_text("", "x"), OSP_UNWRITTEN);
-    put("file", "old");
-    assert_int_equal(write_text("file/new", "x"), OSP_UNWRITTEN);
-
-    /* A full disk, met while flushing and while writing. */
-    assert_int_equal(write_text("/dev/full", "x"), OSP_UNWRITTEN);
-    assert_string_equal(osp_message(), "/dev/full: No space left on device");
-    struct osp_writer writer;
-    assert_int_equal(osp_writer_open("/dev/full", &writer), OSP_OK);
-    for (int i = 0; i < 100000; i++)
-        fputc('x', writer.stream);
-    assert_int_equal(osp_writer_commit(&writer), OSP_UNWRITTEN);
-    assert_says("/dev/full: ");
-
-    /* A file that may not grow: the old one is intact, and no temporary file is left. */
-    struct rlimit before, small;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = (struct rlimit){1000, before.rlim_max};
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    assert_int_equal(osp_writer_open("file", &writer), OSP_OK);
-    for (int i = 0; i < 2000; i++)
-        fputc('x', writer.stream);
-    osp_status status = osp_writer_commit(&writer);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    signal(SIGXFSZ, SIG_DFL);
-    assert_int_equal(status, OSP_UNWRITTEN);
-    assert_string_equal(osp_message(), "file: File too large");
-    assert_holds("file", "old");
-    assert_int_equal(files_here(), 1);
-
-    /* The name was taken by a folder meanwhile. */
-    assert_int_equal(osp_writer_open("late", &writer), OSP_OK);
-    assert_int_equal(mkdir("late", 0700), 0);
-    assert_int_equal(osp_writer_commit(&writer), OSP_UNWRITTEN);
-    assert_says("late: ");
-    assert_int_equal(files_here(), 2);
-    rmdir("late");
-    unlink("file");
-    leave(folder);
+    folder_leave(folder);
 }
 
 /* ---- SHA-256 ------------------------------------------------------------------------------------ */
@@ -589,19 +399,10 @@ static void sha256(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(foreign_faults),
-        cmocka_unit_test(sentences),
-        cmocka_unit_test(quotes),
-        cmocka_unit_test(cursor),
-        cmocka_unit_test(products),
-        cmocka_unit_test(what_is_no_file),
-        cmocka_unit_test(cut_while_mapped),
-        cmocka_unit_test(many_maps),
-        cmocka_unit_test(written_whole),
-        cmocka_unit_test(written_while_mapped),
-        cmocka_unit_test(not_written),
+        cmocka_unit_test(sentences),      cmocka_unit_test(quotes),          cmocka_unit_test(cursor),
+        cmocka_unit_test(products),       cmocka_unit_test(what_is_no_file), cmocka_unit_test(cut_while_mapped),
+        cmocka_unit_test(foreign_faults), cmocka_unit_test(many_maps),       cmocka_unit_test(written_while_mapped),
         cmocka_unit_test(sha256),
-        cmocka_unit_test(written_through_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,7 @@ accepted("S15-empty-shares-a-start", two("[0,4]", "[0,0]", "[4]", "[0,9]"), 2, F
 accepted("S15-empty-last", two("[0,4]", "[4,4]", "[4]", "[0]"), 2, FOUR)
 accepted("S15-only-empty", two("[0,0]", "[0,0]", "[0]", "[3,0]"), 2)
 refused("S15-empty-inside", two("[0,4]", "[2,2]", "[4]", "[0]"), 'tensor "b" data_offsets: found a start of 2, allowed 4', FOUR)
-accepted("S16-unaligned", one(dtype='"F64"', shape="[1]", offsets="[0,8]", name='"abc"'), 1, struct.pack("<d", 1.5))
+accepted("S16-unaligned", one(dtype='"F64"', shape="[1]", offsets="[0,8]", name='"abcd"'), 1, struct.pack("<d", 1.5))
 
 # ---- S17, S18: names ------------------------------------------------------------------------------------------------
 refused("S17-nul", one(name='"a\\u0000b"'), "tensor name: found the character \\u0000, allowed any other", FOUR)
