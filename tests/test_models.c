@@ -1,4 +1,4 @@
-/* The networks: work by stage against performance.md section 3, folding, anchors, identification, sizes, refusals.
+/* The networks: work by stage against performance.md section 3, folding, anchors, identification, refusals.
  * Weights come from a sparse file: its header is that of a real one, its data are holes (zeros) but for what a test writes. */
 #include <fcntl.h>
 #include <math.h>
@@ -460,43 +460,6 @@ static void networks_are_told_apart_by_their_tensors(void **state)
     assert_string_equal(osp_coco_classes[83], "N/A");
 }
 
-/* ---- Sizes ---------------------------------------------------------------------------------------- */
-
-static const struct {
-    int min_size, max_size, h, w, by_double[2], by_f32[2];
-} sizes[] = {
-#include "models/sizes.inc"
-};
-
-static void sizes_are_torchvisions(void **state)
-{
-    int differ = 0;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        int h, w;
-        must(osp_resized_size("double", sizes[i].min_size, sizes[i].max_size, sizes[i].h, sizes[i].w, &h, &w));
-        assert_int_equal(h, sizes[i].by_double[0]);
-        assert_int_equal(w, sizes[i].by_double[1]);
-        must(osp_resized_size("f32-reciprocal", sizes[i].min_size, sizes[i].max_size, sizes[i].h, sizes[i].w, &h, &w));
-        assert_int_equal(h, sizes[i].by_f32[0]);
-        assert_int_equal(w, sizes[i].by_f32[1]);
-        differ += memcmp(sizes[i].by_double, sizes[i].by_f32, sizeof sizes[i].by_f32) != 0;
-    }
-    assert_true(differ > 10);
-}
-
-static void extreme_sizes_stay_in_bounds(void **state)
-{
-    int h = -1, w = -1;
-    must(osp_resized_size("double", 800, 1333, 1, 10000, &h, &w)); /* torch refuses this one: 0.13 pixels high */
-    assert_int_equal(h, 1);
-    assert_int_equal(w, 1333);
-    must(osp_resized_size("f32-reciprocal", 16384, 16384, INT32_MAX, 1, &h, &w));
-    assert_true(h <= 16384 && w == 1);
-    assert_int_equal(osp_resized_size("double", 800, 1333, 0, 10, &h, &w), OSP_BAD_IMAGE);
-    assert_int_equal(osp_resized_size("bicubic", 800, 1333, 10, 10, &h, &w), OSP_USAGE);
-    assert_string_equal(osp_message(), "resize rule 'bicubic'; allowed are double and f32-reciprocal");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,8 +470,6 @@ int main(void)
         cmocka_unit_test(bad_weights_are_refused_by_name),
         cmocka_unit_test(a_missing_model_is_unreadable),
         cmocka_unit_test(networks_are_told_apart_by_their_tensors),
-        cmocka_unit_test(sizes_are_torchvisions),
-        cmocka_unit_test(extreme_sizes_stay_in_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
