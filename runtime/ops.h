@@ -59,7 +59,8 @@ enum { OSP_IMAGE_OFFSET, OSP_IMAGE_H, OSP_IMAGE_W, OSP_IMAGE_RESIZED_H, OSP_IMAG
 
 /* resize: in pixels (bytes) u8, images (N,5) i64; out (N,H,W,3), H and W from the plan.
  * x = (u8/255 - mean) / std, `times` times over; bilinear, align_corners false, no antialias; padding 0.
- * torchvision GeneralizedRCNNTransform. */
+ * Source position, f32: max(fmaf((float)in/out, dst + 0.5, -0.5), 0), fused as in torch's AVX2 and AVX-512 builds; then
+ * (left*(1-u) + right*u) of the upper row * (1-v) + that of the lower row * v. torchvision GeneralizedRCNNTransform. */
 enum { OSP_RESIZE_PIXELS, OSP_RESIZE_IMAGES };
 struct osp_resize_attrs {
     float mean[3], std[3];

@@ -2,7 +2,7 @@
  *
  * CHANGE  the definition, written down
  * FASTER  it is not: this is what the other rungs are measured against
- * LIMIT   one exponential at a time: a dozen steps that wait for one another, fmaf a call into the C library
+ * LIMIT   one exponential at a time: a dozen steps that wait for one another, each fmaf a call into the C library
  * NEEDS   any shape
  */
 #include "cpu/softmax/softmax.h"
