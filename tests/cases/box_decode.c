@@ -51,10 +51,19 @@ static const int32_t some[2] = {17, 4}, none[2] = {0, 0}, wrong[2] = {-3, 1000};
 static const struct box_rule proposals = {.extent = 150, .min_side = 1, .max_side = 120};
 #define PROPOSALS MADE(OSP_F32, make_boxes, 2, 20, 4)
 
-/* Undone by the clip to 187 x 128: sides 1 and 2 (kept), 0.5 (small), the whole picture, 0. */
-static const float exact_proposals[2][2][4] = {{{186, 0, 190, 2}, {186.5f, 3, 190, 9}}, {{-9, -9, 999, 999}, {60, 0, 70, 9}}};
-static const float exact_probabilities[4][3] = {{9, 0.5f, 0.25f}, {9, 0.5f, 0.75f}, {9, 0.2500001f, 0}, {9, 1, 1}};
-static const float no_deltas[4][12];
+/* Clipped to 187 x 128, then 50 x 100: sides 1 and 2 (kept), 0.5 (small), 10 and 9; the whole picture, 0, 10 and 9. */
+static const float exact_proposals[2][3][4] = {{{186, 0, 190, 2}, {186.5f, 3, 190, 9}, {60, 0, 70, 9}},
+                                               {{-9, -9, 999, 999}, {60, 0, 70, 9}, {20, 0, 30, 9}}};
+static const float exact_probabilities[6][3] = {{9, 0.5f, 0.25f}, {9, 0.5f, 0.75f}, {9, 0.2500001f, 0},
+                                                {9, 1, 1},        {9, 1, 1},        {9, 1, 1}};
+static const float no_deltas[6][12];
+#define EXACT(slots_)                                                                                                            \
+    .attrs.box_decode = {.weights = {10, 10, 5, 5}, .score_threshold = 0.25f, .min_size = 1, .slots = (slots_)},                 \
+    .in = {GIVEN(OSP_F32, exact_probabilities, 6, 3),                                                                            \
+           GIVEN(OSP_F32, no_deltas, 6, 12),                                                                                     \
+           GIVEN(OSP_F32, exact_proposals, 2, 3, 4),                                                                             \
+           {0},                                                                                                                  \
+           IMAGES}
 
 #define COCO                                                                                                                     \
     {                                                                                                                            \
@@ -90,13 +99,8 @@ static const struct test_case cases[] = {
      .attrs.box_decode = {.weights = {10, 10, 5, 5}, .score_threshold = 0.05f, .min_size = 1e-2f, .slots = 1},
      .extra = &proposals,
      .in = {UNIFORM(0, 0.12, 40, 2), UNIFORM(-6, 6, 40, 8), PROPOSALS, GIVEN(OSP_I32, some, 2), IMAGES}},
-    {.name = "probabilities and sides at their thresholds",
-     .attrs.box_decode = {.weights = {10, 10, 5, 5}, .score_threshold = 0.25f, .min_size = 1, .slots = 2},
-     .in = {GIVEN(OSP_F32, exact_probabilities, 4, 3),
-            GIVEN(OSP_F32, no_deltas, 4, 12),
-            GIVEN(OSP_F32, exact_proposals, 2, 2, 4),
-            {0},
-            IMAGES}},
+    {.name = "probabilities and sides at their thresholds", EXACT(2)},
+    {.name = "the very last row has one class too many", EXACT(1)},
     {.name = "probabilities and deltas that are not finite",
      .attrs.box_decode = COCO,
      .extra = &proposals,
