@@ -14,7 +14,8 @@ COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 PACKAGES := libjpeg libpng libexif cairo jansson
 CPPFLAGS += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
+            $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 CFLAGS   ?= -O3 -g
 CFLAGS   += -std=c11 $(WARN) -ffp-contract=off -fno-math-errno -fopenmp -fPIC -MMD -MP
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm

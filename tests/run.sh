@@ -5,7 +5,7 @@ log=${BUILD:-build}/tests/log
 passed=0
 failed=0
 for program in "$@"; do
-    if "./$program" >"$log" 2>&1; then
+    if "$program" >"$log" 2>&1; then
         verdict=ok
     else
         verdict=FAILED
