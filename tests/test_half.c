@@ -56,6 +56,10 @@ static void every_rounding(void **state)
     assert_int_equal(osp_f32_to_f16(3.4e38f), 0x7c00);
     assert_int_equal(osp_f32_to_f16(-INFINITY), 0xfc00);
     assert_int_equal(osp_f32_to_f16(1e-45f), 0);
+    uint32_t low = 0xff800001; /* a NaN whose payload is lost must not become an infinity */
+    float nan;
+    memcpy(&nan, &low, sizeof nan);
+    assert_int_equal(osp_f32_to_f16(nan), 0xfe00);
 }
 
 static void widened(void **state)

@@ -167,7 +167,7 @@ static void not_written(void **state)
     t.name = "";
     refuse_write(NULL, 0, &t, 1, "found a name of no or too many bytes");
     refuse_write(NULL, 0, NULL, OSP_STORED_TENSORS + 1, "found 1048577 tensors, allowed at most 1048576");
-    assert_int_equal(osp_safetensors_write("/dev/full", NULL, 0, good_tensors, 5), OSP_UNWRITTEN);
+    assert_int_equal(osp_safetensors_write(".", NULL, 0, good_tensors, 5), OSP_UNWRITTEN);
     assert_int_equal(osp_safetensors_write("absent/out", NULL, 0, good_tensors, 5), OSP_UNWRITTEN);
 }
 
