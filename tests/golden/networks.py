@@ -36,7 +36,7 @@ def build(network, classes, frozen_eps=None, **settings):
     if network == DEMO:
         sys.path.insert(0, os.path.join(ROOT, "tools", "train"))
         import model as demo
-        return demo.build(**settings).eval()
+        return demo.build().eval()
     model = getattr(detection, network)(weights=None, weights_backbone=None, num_classes=classes, **settings).eval()
     if frozen_eps is not None:
         freeze(model, frozen_eps)
