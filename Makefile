@@ -94,7 +94,7 @@ $(BUILD)/tests/example.c: runtime/osprey.h
 $(BUILD)/tests/example: $(BUILD)/tests/example.c $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/test_example: $(BUILD)/tests/example
+$(BUILD)/tests/test_example: | $(BUILD)/tests/example
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
