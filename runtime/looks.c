@@ -22,7 +22,7 @@ static const struct look looks[] = {
     {4, 4, "TFL3", "a TensorFlow Lite file, which osprey does not read"},
     {0, 8, "\x89HDF\r\n\x1a\n", "an HDF5 file (Keras writes such), which osprey does not read"},
     {0, 6, "\x93NUMPY", "a NumPy array, which osprey does not read"},
-    {257, 5, "ustar", "a tar archive; unpack it first"},
+    {257, 5, "ustar", "a tar archive; unpack it first, or if PyTorch wrote it before 2017, load it there and torch.save it again"},
     {0, 2, "\x1f\x8b", "a gzip file; unpack it first"},
     {0, 3, "BZh", "a bzip2 file; unpack it first"},
     {0, 6, "\xfd\x37zXZ\0", "an xz file; unpack it first"},

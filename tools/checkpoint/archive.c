@@ -28,16 +28,17 @@ static osp_status check_kind(const struct zip *zip)
         pickle = pickle || ends(&e[i], "/data.pkl");
     }
     if (script)
-        return osp_fail(OSP_REFUSED,
-                        "%s: a TorchScript archive, allowed a state dict: load it in PyTorch and torch.save(model.state_dict())",
-                        zip->file.path);
+        return osp_fail(
+            OSP_REFUSED,
+            "%s: found a TorchScript archive, allowed a state dict: load it in PyTorch and torch.save(model.state_dict())",
+            zip->file.path);
     if (numpy && !pickle)
-        return osp_fail(OSP_REFUSED, "%s: a NumPy .npz archive, allowed a checkpoint of torch.save or a safetensors file",
+        return osp_fail(OSP_REFUSED, "%s: found a NumPy .npz archive, allowed a checkpoint of torch.save or a safetensors file",
                         zip->file.path);
     if (!pickle)
         return osp_fail(
             OSP_REFUSED,
-            "%s: a zip archive of something else (\"%s\"), allowed a checkpoint of torch.save: there is no data.pkl in it",
+            "%s: found a zip archive of something else (\"%s\"), allowed a checkpoint of torch.save: there is no data.pkl in it",
             zip->file.path, osp_quote(shown, sizeof shown, e->name, e->name_size));
     return OSP_OK;
 }
@@ -49,9 +50,13 @@ static osp_status find_top(const struct zip *zip, size_t *out)
     char shown[2][256];
     const char *slash = memchr(first->name, '/', first->name_size);
     size_t size = slash ? (size_t)(slash - first->name) + 1 : 0;
+    if (!slash)
+        return osp_refuse(&zip->file, (size_t)first->header, "top folder",
+                          "found \"%s\" in no folder, allowed one folder for all entries",
+                          osp_quote(shown[0], sizeof shown[0], first->name, first->name_size));
     for (size_t i = 0; i < zip->count; i++) {
         const struct zip_entry *e = &zip->entries[i];
-        if (!slash || e->name_size < size || memcmp(e->name, first->name, size) != 0)
+        if (e->name_size < size || memcmp(e->name, first->name, size) != 0)
             return osp_refuse(&zip->file, (size_t)e->header, "top folder",
                               "found \"%s\" beside \"%s\", allowed one folder for all entries",
                               osp_quote(shown[0], sizeof shown[0], e->name, e->name_size),

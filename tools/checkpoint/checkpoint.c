@@ -25,7 +25,8 @@ osp_status checkpoint_parse(const char *path, const uint8_t *data, size_t size, 
     struct source source;
     osp_status status;
     if (size == 0)
-        return osp_fail(OSP_REFUSED, "%s: found an empty file, allowed a checkpoint of torch.save or a safetensors file", path);
+        return osp_fail(OSP_REFUSED, "%s: allowed is a checkpoint of torch.save or a safetensors file, found an empty file",
+                        path);
     if (legacy_begins(data, size)) {
         c.format = "PyTorch legacy stream";
         status = legacy_open(path, data, size, &source);
@@ -34,7 +35,7 @@ osp_status checkpoint_parse(const char *path, const uint8_t *data, size_t size, 
         status = archive_open(path, data, size, &source);
     } else {
         const char *what = osp_file_looks_like(data, size);
-        return osp_fail(OSP_REFUSED, "%s: found %s, allowed a checkpoint of torch.save or a safetensors file", path,
+        return osp_fail(OSP_REFUSED, "%s: allowed is a checkpoint of torch.save or a safetensors file, found %s", path,
                         what ? what : "a file of no kind that is known here");
     }
     if (status != OSP_OK)

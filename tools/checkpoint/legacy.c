@@ -37,8 +37,9 @@ static osp_status check_protocol(const struct pickle *p)
     const struct pickle_value *root = pickle_at(p, p->root);
     if (root->kind == PICKLE_INT && root->number == PROTOCOL)
         return OSP_OK;
-    return osp_refuse(&p->in, 0, "protocol", "found %s %lld, allowed an int %d", pickle_kind_name(root->kind),
-                      root->kind == PICKLE_INT ? (long long)root->number : 0, PROTOCOL);
+    if (root->kind == PICKLE_INT)
+        return osp_refuse(&p->in, 0, "protocol", "found %lld, allowed %d", (long long)root->number, PROTOCOL);
+    return osp_refuse(&p->in, 0, "protocol", "found %s, allowed the int %d", pickle_kind_name(root->kind), PROTOCOL);
 }
 
 /* {"protocol_version": 1001, "little_endian": True, "type_sizes": {...}} */

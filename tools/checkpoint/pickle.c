@@ -328,7 +328,7 @@ static osp_status run_build(struct machine *m, int unused)
         return OSP_REFUSED;
     int state = m->p->values[m->stack[m->depth - 1]].kind, object = m->p->values[m->stack[m->depth - 2]].kind;
     if (object != PICKLE_ORDERED || state != PICKLE_DICT)
-        return machine_refuse(m, "found %s as the state of %s, allowed a dict and an OrderedDict", kind_names[state],
+        return machine_refuse(m, "found %s as the state of %s, allowed a dict as the state of an OrderedDict", kind_names[state],
                               kind_names[object]);
     m->depth--;
     return OSP_OK;

@@ -76,29 +76,27 @@ static osp_status read_sizes(const struct pickle *p, const struct pickle_value *
 /* Does every element lie in the storage, and does the tensor have no more of them than the storage? */
 static osp_status check_extent(const struct pickle *p, size_t at, uint64_t room, struct pickle_tensor *t)
 {
-    uint64_t last = t->offset, step, expected = 1;
-    bool fits = true;
+    uint64_t last = t->offset, step;
+    bool empty = false, fits = true;
     t->elements = 1;
     t->contiguous = true;
     for (int i = 0; i < t->rank; i++)
-        if (t->dim[i] == 0)
-            t->elements = 0;
-    for (int i = t->rank; i-- > 0 && t->elements > 0;) {
+        empty = empty || t->dim[i] == 0;
+    for (int i = t->rank; i-- > 0 && !empty && fits;) {
         uint64_t dim = (uint64_t)t->dim[i];
         if (dim > 1 && t->stride[i] == 0)
             return osp_refuse(&p->in, at, "stride",
                               "found 0 for a dimension of %llu, allowed 1 or more: save a contiguous() copy",
                               (unsigned long long)dim);
-        fits = fits && osp_mul(t->elements, dim, &t->elements) && osp_mul(dim - 1, t->stride[i], &step) &&
-               osp_add(last, step, &last);
-        t->contiguous = t->contiguous && (dim == 1 || t->stride[i] == expected);
-        if (fits)
-            expected = t->elements;
+        t->contiguous = t->contiguous && (dim == 1 || t->stride[i] == t->elements);
+        fits = osp_mul(t->elements, dim, &t->elements) && osp_mul(dim - 1, t->stride[i], &step) && osp_add(last, step, &last);
     }
-    if (t->elements == 0 ? t->offset > room : !fits || last >= room)
+    if (!fits || (empty ? last > room : last >= room))
         return osp_refuse(&p->in, at, "extent",
                           "found offset, sizes and strides that reach past element %llu, allowed inside the storage",
                           (unsigned long long)room);
+    if (empty)
+        t->elements = 0;
     if (t->elements > room)
         return osp_refuse(&p->in, at, "sizes", "found %llu elements, allowed at most the storage's %llu",
                           (unsigned long long)t->elements, (unsigned long long)room);
