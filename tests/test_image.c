@@ -15,11 +15,10 @@
 #include <unistd.h>
 
 #include "runtime/file.h"
+#include "scratch.h"
 #include "tools/image/image.h"
 
 #define IMAGES OSP_SOURCE "/tests/hostile/images/"
-
-static char folder[] = "/tmp/osprey-test-image-XXXXXX";
 
 static const char *status_name(osp_status status)
 {
@@ -74,15 +73,8 @@ static void table(void **state)
 static uint8_t *read_whole(const char *name, size_t *size)
 {
     char path[512];
-    struct osp_file file;
     snprintf(path, sizeof path, IMAGES "%s", name);
-    assert_int_equal(osp_file_map(path, &file), OSP_OK);
-    uint8_t *copy = malloc(file.size);
-    assert_non_null(copy);
-    memcpy(copy, file.data, file.size);
-    *size = file.size;
-    osp_file_unmap(&file);
-    return copy;
+    return (uint8_t *)get_file(path, size);
 }
 
 /* Every prefix of a good file is refused. The copy has its exact size, so that ASan sees a read past it. */
@@ -139,45 +131,38 @@ static void expect_refusal(const char *path, osp_status status, const char *word
         fail_msg("says \"%s\", expected \"%s\"", osp_message(), words);
 }
 
-static const char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
 /* I35 to I37: what is there but is no file to read. None may hang. */
 static void not_files(void **state)
 {
     char name[300];
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    expect_refusal(in_folder("absent.jpg"), OSP_UNREADABLE, strerror(ENOENT));
-    assert_int_equal(mkdir(in_folder("folder.jpg"), 0700), 0);
-    expect_refusal(in_folder("folder.jpg"), OSP_UNREADABLE, "a folder");
-    assert_int_equal(mkfifo(in_folder("fifo.jpg"), 0600), 0);
-    expect_refusal(in_folder("fifo.jpg"), OSP_UNREADABLE, "a FIFO");
+    expect_refusal(at("absent.jpg"), OSP_UNREADABLE, strerror(ENOENT));
+    assert_int_equal(mkdir(at("folder.jpg"), 0700), 0);
+    expect_refusal(at("folder.jpg"), OSP_UNREADABLE, "a folder");
+    assert_int_equal(mkfifo(at("fifo.jpg"), 0600), 0);
+    expect_refusal(at("fifo.jpg"), OSP_UNREADABLE, "a FIFO");
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", in_folder("socket.jpg"));
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", at("socket.jpg"));
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    expect_refusal(in_folder("socket.jpg"), OSP_UNREADABLE, "a socket");
+    expect_refusal(at("socket.jpg"), OSP_UNREADABLE, "a socket");
     close(fd);
-    assert_int_equal(symlink("nowhere", in_folder("dangling.jpg")), 0);
-    expect_refusal(in_folder("dangling.jpg"), OSP_UNREADABLE, strerror(ENOENT));
-    assert_int_equal(symlink("loop.jpg", in_folder("loop.jpg")), 0);
-    expect_refusal(in_folder("loop.jpg"), OSP_UNREADABLE, strerror(ELOOP));
-    assert_int_equal(symlink("/dev/zero", in_folder("zero.jpg")), 0);
-    expect_refusal(in_folder("zero.jpg"), OSP_UNREADABLE, "a device");
+    assert_int_equal(symlink("nowhere", at("dangling.jpg")), 0);
+    expect_refusal(at("dangling.jpg"), OSP_UNREADABLE, strerror(ENOENT));
+    assert_int_equal(symlink("loop.jpg", at("loop.jpg")), 0);
+    expect_refusal(at("loop.jpg"), OSP_UNREADABLE, strerror(ELOOP));
+    assert_int_equal(symlink("/dev/zero", at("zero.jpg")), 0);
+    expect_refusal(at("zero.jpg"), OSP_UNREADABLE, "a device");
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = 0;
     expect_refusal(name, OSP_UNREADABLE, strerror(ENAMETOOLONG));
-    FILE *file = fopen(in_folder("secret.jpg"), "w");
+    FILE *file = fopen(at("secret.jpg"), "w");
     assert_non_null(file);
     fclose(file);
-    assert_int_equal(chmod(in_folder("secret.jpg"), 0), 0);
+    assert_int_equal(chmod(at("secret.jpg"), 0), 0);
     if (geteuid() == 0) /* root may read it all the same: then it is an empty file */
-        expect_refusal(in_folder("secret.jpg"), OSP_BAD_IMAGE, "an empty file");
+        expect_refusal(at("secret.jpg"), OSP_BAD_IMAGE, "an empty file");
     else
-        expect_refusal(in_folder("secret.jpg"), OSP_UNREADABLE, strerror(EACCES));
+        expect_refusal(at("secret.jpg"), OSP_UNREADABLE, strerror(EACCES));
 }
 
 static void limits(void **state)
@@ -282,22 +267,13 @@ static void saving(void **state)
     osp_image_free(image);
 }
 
-static int make_folder(void **state) { return mkdtemp(folder) ? 0 : -1; }
-
-static int remove_folder(void **state)
-{
-    static const char *const names[] = {"fifo.jpg", "socket.jpg", "dangling.jpg", "loop.jpg", "zero.jpg", "secret.jpg"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        unlink(in_folder(names[i]));
-    rmdir(in_folder("folder.jpg"));
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),  cmocka_unit_test(prefixes),     cmocka_unit_test(flips),   cmocka_unit_test(not_files),
-        cmocka_unit_test(limits), cmocka_unit_test(ignored_exif), cmocka_unit_test(drawing), cmocka_unit_test(saving),
+        cmocka_unit_test(table),   cmocka_unit_test(prefixes),
+        cmocka_unit_test(flips),   cmocka_unit_test_teardown(not_files, scratch_empty),
+        cmocka_unit_test(limits),  cmocka_unit_test(ignored_exif),
+        cmocka_unit_test(drawing), cmocka_unit_test(saving),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

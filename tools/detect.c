@@ -176,9 +176,10 @@ static int prepare(struct detect *d, char **rest, int rest_count)
 
 static void say_summary(const struct detect *d)
 {
-    if (d->inputs.count != 1 || d->inputs.skipped)
-        say("%ld pictures, %ld detections, %ld failed, %zu other files in folders passed over", d->pictures, d->detections,
-            d->failed, d->inputs.skipped);
+    long failed = d->failed + d->inputs.failed;
+    if (d->inputs.count != 1 || d->inputs.skipped || failed)
+        say("%ld picture%s, %ld detection%s, %ld failed; %zu other file%s passed over", d->pictures, d->pictures == 1 ? "" : "s",
+            d->detections, d->detections == 1 ? "" : "s", failed, d->inputs.skipped, d->inputs.skipped == 1 ? "" : "s");
     const char *const files[] = {d->coco, d->csv};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i])

@@ -21,7 +21,6 @@ void times_add_run(struct times *times, int later, const struct osp_session *ses
     struct osp_session_times t;
     osp_session_times(session, &t);
     times->plan += t.plan;
-    times->plans += t.plan > 0;
     times->pack += t.pack;
     times->upload[later] += t.upload;
     times->network[later] += t.network;
@@ -48,18 +47,16 @@ static void print_each(const struct times *times, const char *what, const double
 
 void times_print(const struct times *times)
 {
-    char plans[40];
-    snprintf(plans, sizeof plans, "make plans (%d)", times->plans);
     fprintf(stderr, "milliseconds, once\n");
     print_once("open model", times->open_model);
     print_once("open session", times->open_session);
-    print_once(plans, times->plan);
+    print_once("make plans", times->plan);
     print_once("pack weights", times->pack);
     if (times->pictures[0] + times->pictures[1] == 0)
         return;
-    fprintf(stderr, "milliseconds, per picture    first batch");
+    fprintf(stderr, "%-24s %12s", "milliseconds, a picture", "first batch");
     if (times->pictures[1] > 0)
-        fprintf(stderr, "       others (mean of %d)", times->pictures[1]);
+        fprintf(stderr, " %12s (mean of %d)", "others", times->pictures[1]);
     fputc('\n', stderr);
     double total[2];
     for (int i = 0; i < 2; i++)

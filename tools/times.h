@@ -9,7 +9,7 @@ enum { TIMES_STAGES = 16 };
 /* Seconds: [0] in the first batch, [1] in all others. */
 struct times {
     double open_model, open_session, plan, pack;
-    int plans, pictures[2], stages;
+    int pictures[2], stages;
     double decode[2], upload[2], network[2], download[2], postprocess[2], drawing[2], writing[2];
     struct {
         const char *name;
