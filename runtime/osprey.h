@@ -119,7 +119,7 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
 void osp_session_close(struct osp_session *session); /* NULL is allowed */
 
 const char *osp_session_backend(const struct osp_session *session);
-const char *osp_session_resize(const struct osp_session *session);
+const char *osp_session_resize(const struct osp_session *session); /* the option; NULL: the model file's rule is used */
 const char *osp_session_isa(const struct osp_session *session);
 int osp_session_threads(const struct osp_session *session);
 

@@ -259,8 +259,10 @@ static int state_of(const struct osp_session *s, const struct osp_plan *plan, in
     return s->graph->nodes[i].twin * s->rung_room + plan->nodes[i].rung;
 }
 
+/* Packs what this plan is the first to need. The file must not have changed while its weights were read. */
 static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
 {
+    int packed = 0;
     for (int i = 0; i < s->graph->node_count; i++) {
         const struct osp_plan_node *node = &plan->nodes[i];
         int slot = state_of(s, plan, i);
@@ -270,8 +272,9 @@ static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
         if (status)
             return status;
         s->prepared[slot] = 1;
+        packed++;
     }
-    return OSP_OK;
+    return packed ? osp_safetensors_unchanged(s->graph->file) : OSP_OK;
 }
 
 /* Runs every node and reads the clock and the row counts afterwards. */
