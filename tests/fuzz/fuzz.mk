@@ -5,7 +5,7 @@
 
 FUZZ_SECONDS ?= 60
 FUZZ_CC      ?= clang
-FUZZ_FLAGS   := -std=c11 -O1 -g $(WARN) -ffp-contract=off -fno-math-errno -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS   := -std=c11 -O1 -g $(filter-out -Wno-format-truncation,$(WARN)) -ffp-contract=off -fno-math-errno -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_NAMES   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard runtime/*.c models/*.c tools/checkpoint/*.c))
 FUZZ_EACH     = $$(( $(FUZZ_SECONDS) / $(words $(FUZZ_NAMES)) + 1 ))
