@@ -2,7 +2,7 @@
  */
 #include <cairo.h>
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "decode.h"
 
@@ -72,29 +72,79 @@ static void draw_box(cairo_t *cr, const struct osp_mark *mark, double line, doub
     cairo_stroke(cr);
 }
 
-/* The caption stands on the box's upper edge, or as high as the picture allows. */
-static void draw_caption(cairo_t *cr, const struct osp_mark *mark, double font, double width, double height)
+/* A caption's ground, and where in it the text starts. */
+struct label {
+    double x, y, w, h, font, text_x, text_y;
+};
+
+/* Measures a caption; one that is too long for the picture gets smaller letters, down to legible. */
+static struct label measure(cairo_t *cr, const char *caption, double font, double width)
 {
     cairo_text_extents_t text;
     cairo_font_extents_t line;
     cairo_set_font_size(cr, font);
-    cairo_text_extents(cr, mark->caption, &text);
-    if (text.x_advance + font > width && text.x_advance > 0) { /* too long for the picture: smaller, down to legible */
+    cairo_text_extents(cr, caption, &text);
+    if (text.x_advance + font > width) {
         font = fmax(7, font * width / (text.x_advance + font));
         cairo_set_font_size(cr, font);
-        cairo_text_extents(cr, mark->caption, &text);
+        cairo_text_extents(cr, caption, &text);
     }
     cairo_font_extents(cr, &line);
-    double pad = font * 0.3, w = text.x_advance + 2 * pad, h = line.ascent + line.descent + pad * 0.5;
-    double x = clamp(mark->box[0], 0, fmax(0, width - w));
-    double y = clamp(mark->box[1] - h, 0, fmax(0, height - h));
+    double pad = font * 0.3;
+    return (struct label){.w = text.x_advance + 2 * pad,
+                          .h = line.ascent + line.descent + pad * 0.5,
+                          .font = font,
+                          .text_x = pad,
+                          .text_y = pad * 0.25 + line.ascent};
+}
+
+static bool overlap(const struct label *a, const struct label *b)
+{
+    return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
+}
+
+/* Puts labels[i] at its box where no label before it is in the way: on the upper edge if that is free, else under it, below the
+ * box, above its lower edge, and the same at the right; always inside the picture. */
+static void place(struct label *labels, int i, const double box[4], double width, double height)
+{
+    struct label *label = &labels[i];
+    const double xs[2] = {box[0], box[2] - label->w}, ys[4] = {box[1] - label->h, box[1], box[3], box[3] - label->h};
+    for (int c = 0; c < 9; c++) { /* the ninth is the first again: no place is free */
+        bool taken = false;
+        label->x = clamp(xs[c / 4 % 2], 0, fmax(0, width - label->w));
+        label->y = clamp(ys[c % 4], 0, fmax(0, height - label->h));
+        for (int k = 0; k < i && !taken; k++)
+            taken = overlap(label, &labels[k]);
+        if (!taken)
+            return;
+    }
+}
+
+static void draw_label(cairo_t *cr, const struct label *label, const struct osp_mark *mark)
+{
     struct colour ground = class_colour(mark->colour), ink = ink_on(ground);
-    cairo_rectangle(cr, x, y, w, h);
+    cairo_rectangle(cr, label->x, label->y, label->w, label->h);
     cairo_set_source_rgb(cr, ground.r, ground.g, ground.b);
     cairo_fill(cr);
     cairo_set_source_rgb(cr, ink.r, ink.g, ink.b);
-    cairo_move_to(cr, x + pad, y + pad * 0.25 + line.ascent);
+    cairo_set_font_size(cr, label->font);
+    cairo_move_to(cr, label->x + label->text_x, label->y + label->text_y);
     cairo_show_text(cr, mark->caption);
+}
+
+/* labels has room for each mark's. */
+static void draw_marks(cairo_t *cr, const struct osp_mark *marks, struct label *labels, int count, double width, double height)
+{
+    double side = fmin(width, height), line = clamp(side / 160, 1.5, 24), font = clamp(side / 26, 11, 160);
+    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_BOLD);
+    for (int i = count - 1; i >= 0; i--)
+        draw_box(cr, &marks[i], line, width, height);
+    for (int i = 0; i < count; i++) {
+        labels[i] = measure(cr, marks[i].caption, font, width);
+        place(labels, i, marks[i].box, width, height);
+    }
+    for (int i = count - 1; i >= 0; i--)
+        draw_label(cr, &labels[i], &marks[i]);
 }
 
 /* RGB bytes to cairo's native-endian xRGB words, and back. */
@@ -129,27 +179,23 @@ static void from_surface(cairo_surface_t *surface, struct osp_image *image)
 
 osp_status osp_image_draw(struct osp_image *image, const struct osp_mark *marks, int count)
 {
-    double width = image->width, height = image->height, side = fmin(width, height);
-    double line = clamp(side / 160, 1.5, 24), font = clamp(side / 26, 11, 160);
     if (image->width > CAIRO_MOST || image->height > CAIRO_MOST)
         return osp_fail(OSP_BAD_IMAGE, "a picture of %d x %d pixels cannot be drawn on, allowed are at most %d a side",
                         image->width, image->height, CAIRO_MOST);
+    struct label *labels = calloc((size_t)count + 1, sizeof *labels);
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, image->width, image->height);
     cairo_t *cr = cairo_create(surface);
-    if (cairo_status(cr) == CAIRO_STATUS_SUCCESS) {
+    cairo_status_t status = labels ? cairo_status(cr) : CAIRO_STATUS_NO_MEMORY;
+    if (status == CAIRO_STATUS_SUCCESS) {
         to_surface(image, surface);
-        cairo_set_line_join(cr, CAIRO_LINE_JOIN_MITER);
-        cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_BOLD);
-        for (int i = count - 1; i >= 0; i--)
-            draw_box(cr, &marks[i], line, width, height);
-        for (int i = count - 1; i >= 0; i--)
-            draw_caption(cr, &marks[i], font, width, height);
+        draw_marks(cr, marks, labels, count, image->width, image->height);
+        status = cairo_status(cr);
     }
-    cairo_status_t status = cairo_status(cr);
     if (status == CAIRO_STATUS_SUCCESS)
         from_surface(surface, image);
     cairo_destroy(cr);
     cairo_surface_destroy(surface);
+    free(labels);
     if (status == CAIRO_STATUS_NO_MEMORY)
         return osp_fail(OSP_MEMORY, "out of memory: drawing on %d x %d pixels", image->width, image->height);
     if (status != CAIRO_STATUS_SUCCESS)
