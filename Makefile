@@ -99,6 +99,7 @@ $(BUILD)/tests/test_example: | $(BUILD)/tests/example
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 -include tests/fuzz/fuzz.mk
+-include tools/ptx/ptx.mk
 
 install: run-all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/runtime $(DESTDIR)$(PREFIX)/share/osprey $(DESTDIR)$(PREFIX)/share/man/man1
