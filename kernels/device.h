@@ -32,7 +32,7 @@
  *
  * May be used: templates, lambdas, float2/4, uint4, half and bf16 by conversions, __syncthreads, __syncthreads_count, __syncwarp, __shfl_*_sync,
  * __ballot_sync, __any_sync, __all_sync, __popc(ll), __ffs(ll), __clz(ll), atomics on integers, __ldg, __threadfence with a ticket, #pragma unroll,
- * the cuda_* wrappers below. Write fmaf where a fused multiply-add is meant. Exp and log: osp_expf and friends (runtime/scalar.h).
+ * the cuda_* wrappers below, #if CUDA_ARCH >= 800 (0 where no device code is made, 900 in the emulator). Write fmaf where a fused multiply-add is meant. Exp and log: osp_expf and friends (runtime/scalar.h).
  * May not be used: <<<>>>, raw __shared__, asm, __activemask logic, waiting on another block, warp-synchronous code without __syncwarp,
  * early return before a barrier, atomics on floats, textures, cooperative groups.
  */
@@ -46,6 +46,11 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #define CUDA_HOST 0
+#ifdef __CUDA_ARCH__
+#define CUDA_ARCH __CUDA_ARCH__
+#else
+#define CUDA_ARCH 0
+#endif
 #define CUDA_KERNEL(name, threads, ...) extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
 #define CUDA_SHARED(type, name, dims) __shared__ type name dims
 #define CUDA_DYNAMIC_SHARED(type, name)                                                                                                   \
@@ -56,6 +61,7 @@
 #include "emu/emu.h"
 #include "launch.h"
 #define CUDA_HOST 1
+#define CUDA_ARCH EMU_ARCH
 #define CUDA_KERNEL(name, threads, ...)                                                                                                   \
     static void name(__VA_ARGS__);                                                                                                        \
     EMU_KERNEL(name);                                                                                                                     \
@@ -67,6 +73,15 @@
 #endif
 
 #include "runtime/ops.h"
+
+/* The last parameter of a wrapper that threads enter together: in the emulator, the line that calls it. */
+#ifdef __CUDACC__
+#define CUDA_CALLER
+#define CUDA_CALLER_ONLY
+#else
+#define CUDA_CALLER      , emu::Site caller = emu::here()
+#define CUDA_CALLER_ONLY emu::Site caller = emu::here()
+#endif
 
 /* ---- What needs an instruction of its own: one asm statement on the GPU, a call in the emulator --------------- */
 
@@ -94,12 +109,101 @@ CUDA_DEVICE void cuda_copy_commit()
 }
 
 /* Waits until at most PENDING of this thread's groups are still under way. */
-template <int PENDING> CUDA_DEVICE void cuda_copy_wait()
+template <int PENDING> CUDA_DEVICE void cuda_copy_wait(CUDA_CALLER_ONLY)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 #elif !defined(__CUDACC__)
-    emu::copy_wait(PENDING);
+    emu::copy_wait(PENDING, caller);
+#endif
+}
+
+/* The nearest number with 10 bits of mantissa, as the tf32 operands below must be. sm_80 and up. */
+CUDA_DEVICE uint32_t cuda_to_tf32(float x)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    uint32_t bits;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+    return bits;
+#elif !defined(__CUDACC__)
+    return emu::to_tf32(x);
+#else
+    return 0;
+#endif
+}
+
+/* d = a b + c, by all 32 lanes of a warp; c may be d. Lane l has g = l / 4, t = l % 4 and holds of the f32 d and c, 16 x 8:
+ * (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1). Of a and b it holds, row and column first:
+ * tf32   a 16 x 8: (g, t), (g+8, t), (g, t+4), (g+8, t+4)                    b 8 x 8: (t, g), (t+4, g)
+ * 16 bit a 16 x 8 or 16 x 16, two columns a register: (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8)
+ *        b 8 x 8 or 16 x 8, two rows a register: (2t, g), (2t+8, g)
+ * f16 with K 8: sm_75; the others: sm_80 and up. */
+#define CUDA_MMA_4_2(name, instruction)                                                                                                       CUDA_DEVICE void cuda_mma_##name(float d[4], const uint32_t a[4], const uint32_t b[2], const float c[4] CUDA_CALLER)                       {                                                                                                                                             CUDA_MMA_BODY(name, 800,                                                                                                                                asm volatile("mma.sync.aligned." instruction " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"                                               : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])                                                                                          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]), "f"(c[1]), "f"(c[2]),                                         "f"(c[3])))                                                                                              }
+#if defined(__CUDA_ARCH__)
+#define CUDA_MMA_BODY(name, arch, ...)                                                                                                        if constexpr (__CUDA_ARCH__ >= arch)                                                                                                          __VA_ARGS__;
+#elif !defined(__CUDACC__)
+#define CUDA_MMA_BODY(name, arch, ...) emu::mma_##name(d, a, b, c, caller);
+#else
+#define CUDA_MMA_BODY(name, arch, ...)
+#endif
+CUDA_MMA_4_2(tf32_16x8x8, "m16n8k8.row.col.f32.tf32.tf32.f32")
+CUDA_MMA_4_2(f16_16x8x16, "m16n8k16.row.col.f32.f16.f16.f32")
+CUDA_MMA_4_2(bf16_16x8x16, "m16n8k16.row.col.f32.bf16.bf16.f32")
+CUDA_DEVICE void cuda_mma_f16_16x8x8(float d[4], const uint32_t a[2], const uint32_t b[1], const float c[4] CUDA_CALLER)
+{
+    CUDA_MMA_BODY(f16_16x8x8, 750,
+                  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%8,%9,%10};"
+                               : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                               : "r"(a[0]), "r"(a[1]), "r"(b[0]), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3])))
+}
+
+/* Four 8 x 8 matrices of 16 bits from shared memory: lanes 8i to 8i+7 hold the addresses of the rows of matrix i, 16-byte aligned;
+ * lane l gets of each the columns 2(l%4) and 2(l%4)+1 of row l/4 (transposed: rows and columns exchanged). sm_75 and up. */
+CUDA_DEVICE void cuda_ldmatrix_x4(uint32_t r[4], const void *row CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"((unsigned)__cvta_generic_to_shared(row))
+                 : "memory");
+#elif !defined(__CUDACC__)
+    emu::ldmatrix(r, row, 4, false, caller);
+#endif
+}
+
+CUDA_DEVICE void cuda_ldmatrix_x4_trans(uint32_t r[4], const void *row CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"((unsigned)__cvta_generic_to_shared(row))
+                 : "memory");
+#elif !defined(__CUDACC__)
+    emu::ldmatrix(r, row, 4, true, caller);
+#endif
+}
+
+CUDA_DEVICE void cuda_ldmatrix_x2(uint32_t r[2], const void *row CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];"
+                 : "=r"(r[0]), "=r"(r[1])
+                 : "r"((unsigned)__cvta_generic_to_shared(row))
+                 : "memory");
+#elif !defined(__CUDACC__)
+    emu::ldmatrix(r, row, 2, false, caller);
+#endif
+}
+
+CUDA_DEVICE void cuda_ldmatrix_x2_trans(uint32_t r[2], const void *row CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
+                 : "=r"(r[0]), "=r"(r[1])
+                 : "r"((unsigned)__cvta_generic_to_shared(row))
+                 : "memory");
+#elif !defined(__CUDACC__)
+    emu::ldmatrix(r, row, 2, true, caller);
 #endif
 }
 
