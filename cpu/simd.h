@@ -16,7 +16,7 @@
 #define SIMD(name)            SIMD_NAME(name, ISA)
 #define SIMD_INLINE           static inline __attribute__((always_inline, unused))
 
-#if defined(ISA_avx512) || defined(ISA_avx2)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -64,28 +64,34 @@ SIMD_INLINE void vf_store_part(float *p, vf v, int n)
 SIMD_INLINE vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 #elif defined(ISA_avx2)
 SIMD_INLINE vf vf_fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__FP_FAST_FMAF)
+#elif defined(__SSE2__) && !defined(__FMA__)
+/* No fused hardware: the product of two floats is exact in double; the sum is rounded to odd there, so that rounding it again to
+ * float gives what one rounding would (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008). Halves are
+ * taken by intrinsics because gcc 12 -O3 makes wrong code of the same written with subscripts. */
+SIMD_INLINE __m128d sum_to_odd(__m128d product, __m128d add)
+{
+    typedef int64_t vl __attribute__((vector_size(2 * sizeof(double))));
+    __m128d sum = product + add, part = sum - product;
+    __m128d lost = (product - (sum - part)) + (add - part); /* sum + lost is exact; NaN where sum is not finite */
+    vl bits = (vl)sum, even = (bits & 1) - 1;
+    vl away = (lost > 0) ^ (sum < 0); /* all ones where the exact sum lies farther from zero than the rounded one */
+    vl step = ((lost > 0) | (lost < 0)) & even & ((away & 2) - 1);
+    return (__m128d)(bits + step);
+}
+
+SIMD_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    __m128 a2 = _mm_movehl_ps(a, a), b2 = _mm_movehl_ps(b, b), c2 = _mm_movehl_ps(c, c);
+    __m128d low = sum_to_odd(_mm_cvtps_pd(a) * _mm_cvtps_pd(b), _mm_cvtps_pd(c));
+    __m128d high = sum_to_odd(_mm_cvtps_pd(a2) * _mm_cvtps_pd(b2), _mm_cvtps_pd(c2));
+    return (vf)_mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+}
+#else
 SIMD_INLINE vf vf_fma(vf a, vf b, vf c)
 {
     for (int i = 0; i < LANES; i++)
         c[i] = fmaf(a[i], b[i], c[i]);
     return c;
-}
-#else
-/* No fused hardware: the product of two floats is exact in double; the sum is rounded to odd there, so that rounding it again to
- * float gives what one rounding would (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008). */
-typedef double vd __attribute__((vector_size(LANES * sizeof(double))));
-typedef int64_t vl __attribute__((vector_size(LANES * sizeof(double))));
-
-SIMD_INLINE vf vf_fma(vf a, vf b, vf c)
-{
-    vd product = __builtin_convertvector(a, vd) * __builtin_convertvector(b, vd), add = __builtin_convertvector(c, vd);
-    vd sum = product + add, part = sum - product;
-    vd lost = (product - (sum - part)) + (add - part); /* sum + lost is exact; NaN where sum is not finite */
-    vl bits = (vl)sum, even = (bits & 1) - 1;
-    vl away = (lost > 0) ^ (sum < 0); /* all ones where the exact sum lies farther from zero than the rounded one */
-    vl step = ((lost > 0) | (lost < 0)) & even & ((away & 2) - 1);
-    return __builtin_convertvector((vd)(bits + step), vf);
 }
 #endif
 

@@ -2,8 +2,9 @@
 #include "cpu/tile.h"
 #include "cpu/simd.h"
 
-/* Two vectors of outputs: each weight is used once for each pixel, each x twice. With 32 registers 14 x 2 sums leave room for the
- * two weights and a broadcast; with 16, 6 x 2. More chains than the 4 cycles of latency times the issue rate need. */
+/* Each weight is used once for each pixel, each x once for each vector of outputs. Of 32 registers 14 x 2 sums leave two for the
+ * weights and one for x, of 16 registers 6 x 2; both are more sums in flight than a multiply-add takes cycles, times two units.
+ */
 enum { VECTORS = 2, PIXELS = SIMD_REGISTERS == 32 ? 14 : 6, BLOCK = VECTORS * LANES };
 
 SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
@@ -53,24 +54,41 @@ static void resume(float *sums, const float *from, ptrdiff_t pitch, int pixels, 
             vf_store(sums + i * BLOCK + k, outputs - k < LANES ? vf_load_part(from + k, outputs - k) : vf_load(from + k));
 }
 
-static void finish(const float *sums, const float *bias, const float *residual, float *out, ptrdiff_t pitch, int pixels,
-                   int outputs, enum osp_activation activation)
+SIMD_INLINE void finish_as(const float *sums, const float *bias, const float *residual, float *out, ptrdiff_t pitch, int pixels,
+                           int outputs, const enum osp_activation activation)
 {
-    for (int i = 0; i < pixels; i++)
+    for (int i = 0; i < pixels; i++, out += pitch, residual += residual ? pitch : 0)
         for (int k = 0; k < outputs; k += LANES) {
             int n = outputs - k < LANES ? outputs - k : LANES;
-            ptrdiff_t at = i * pitch + k;
             vf v = vf_load(sums + i * BLOCK + k);
             if (bias)
                 v += vf_load(bias + k);
             if (residual)
-                v += n < LANES ? vf_load_part(residual + at, n) : vf_load(residual + at);
+                v += n < LANES ? vf_load_part(residual + k, n) : vf_load(residual + k);
             v = vf_activate(v, activation);
             if (n < LANES)
-                vf_store_part(out + at, v, n);
+                vf_store_part(out + k, v, n);
             else
-                vf_store(out + at, v);
+                vf_store(out + k, v);
         }
+}
+
+/* Every activation is code of its own. */
+#define FINISH(activation)                                                                                                       \
+    case activation:                                                                                                             \
+        finish_as(sums, bias, residual, out, pitch, pixels, outputs, activation);                                                \
+        break;
+
+static void finish(const float *sums, const float *bias, const float *residual, float *out, ptrdiff_t pitch, int pixels,
+                   int outputs, enum osp_activation activation)
+{
+    switch (activation) {
+        FINISH(OSP_LINEAR)
+        FINISH(OSP_RELU)
+        FINISH(OSP_RELU6)
+        FINISH(OSP_HARDSWISH)
+        FINISH(OSP_HARDSIGMOID)
+    }
 }
 
 extern const struct tile_isa SIMD(cpu_tile);

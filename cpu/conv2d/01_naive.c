@@ -26,7 +26,7 @@ static float sum_of_taps(const struct conv2d *conv, const float *weight, int64_t
 void cpu_conv2d_row(const struct conv2d *conv, const struct weight_rows *weights, int64_t n, int64_t p)
 {
     int64_t first = (n * conv->p + p) * conv->q * conv->k; /* of the row, in out and residual */
-    if (n % conv->each >= cpu_valid_rows(conv->counts, n / conv->each, conv->each)) {
+    if (!conv2d_valid(conv, n)) {
         memset(conv->out + first, 0, sizeof(float) * (size_t)(conv->q * conv->k));
         return;
     }

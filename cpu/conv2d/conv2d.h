@@ -46,6 +46,12 @@ static inline struct conv2d conv2d_of(const struct osp_call *call)
     };
 }
 
+/* Whether image n counts; the rows of one that does not are zeros. */
+static inline bool conv2d_valid(const struct conv2d *conv, int64_t n)
+{
+    return n % conv->each < cpu_valid_rows(conv->counts, n / conv->each, conv->each);
+}
+
 /* One output row by the plainest loops (01_naive.c). */
 void cpu_conv2d_row(const struct conv2d *conv, const struct weight_rows *weights, int64_t n, int64_t p);
 

@@ -1,9 +1,11 @@
 /* depthwise / channels
  *
- * CHANGE  a vector of neighbouring channels at a time, for up to 8 neighbouring outputs at once; weights are packed with channels
- *         innermost; tiles are shared out among the threads
- * FASTER  channels are what lies together in NHWC, so that all loads are whole vectors; each weight serves 8 outputs, whose sums
- * do not wait for one another LIMIT   one load for each multiply-add; large maps, the speed of memory NEEDS   any shape
+ * CHANGE  a vector of neighbouring channels at a time, for up to 8 neighbouring outputs at once; weights are packed with
+ *         channels innermost; tiles are shared out among the threads
+ * FASTER  channels are what lies together in NHWC, so that all loads are whole vectors; each weight serves 8 outputs, whose
+ *         sums do not wait for one another
+ * LIMIT   one load for each multiply-add; large maps, the speed of memory
+ * NEEDS   any shape
  */
 #include <string.h>
 

@@ -2,8 +2,7 @@
 #include "cpu/depthwise/channels.h"
 #include "cpu/simd.h"
 
-/* The `vector` channels from c of `pixels` outputs: one sum for each pixel in registers, each tap's weights loaded once for all.
- */
+/* The `vector` channels from c of `pixels` outputs: a sum for each pixel in registers, each weight loaded once for all. */
 SIMD_INLINE void sum_pixels(const struct depthwise_tile *tile, int64_t c, const int pixels, const int vector, const bool edge)
 {
     vf sum[DEPTHWISE_PIXELS];

@@ -1,10 +1,11 @@
 /* linear / tile
  *
  * CHANGE  a tile of rows by a block of outputs is summed in registers (cpu/tile.simd.c), a stretch of columns at a time; weights
- * are packed so that a block's lie in the order in which they are used; threads share out the blocks FASTER  each weight that is
- * loaded serves all rows of the tile; a stretch of a block's weights is read from memory once and then serves all tiles from
- * cache LIMIT   many rows: the number of multiply-adds; few rows: the speed of memory, at which the weights come in NEEDS   any
- * shape
+ *         are packed so that a block's lie in the order in which they are used; threads share out rows, or blocks
+ * FASTER  each weight that is loaded serves all rows of the tile; a stretch of a block's weights is read from memory once and
+ *         then serves all tiles from cache
+ * LIMIT   many rows: the number of multiply-adds; few rows: the speed of memory, at which the weights come in
+ * NEEDS   any shape
  */
 #include "cpu/linear/linear.h"
 #include "cpu/tile.h"

@@ -1,10 +1,11 @@
 /* conv2d / tile
  *
- * CHANGE  a tile of neighbouring pixels by a block of outputs is summed in registers (cpu/tile.simd.c); weights are packed so
- * that a block's lie in the order in which they are used; work is cut so that what is used again is still in cache FASTER  each
- * weight that is loaded serves all pixels of the tile, each x a whole block of outputs, and the tile's sums do not wait for one
- * another: the multiply-add units are busy nearly every cycle LIMIT   the number of multiply-adds (Winograd needs fewer); 1x1
- * filters with few channels, the speed of memory NEEDS   any shape
+ * CHANGE  a tile of up to 14 neighbouring pixels is summed in registers at once, over whole rows of the filter where the tile
+ *         has them all; work is cut so that what is used again is still in cache
+ * FASTER  each weight that is loaded serves all pixels of the tile, each x a whole block of outputs, and there are sums enough
+ *         in flight for the multiply-add units to be busy nearly every cycle
+ * LIMIT   the number of multiply-adds (Winograd needs fewer); 1x1 filters with few channels, the speed of memory
+ * NEEDS   any shape
  */
 #include "cpu/conv2d/conv2d.h"
 #include "cpu/tile.h"
