@@ -96,7 +96,7 @@ struct osp_image_options {
 };
 
 /* Decodes a JPEG or PNG by content, whatever its name says: libjpeg-turbo and libpng, EXIF orientation applied; grey is
- * spread to RGB, CMYK converted, 16-bit rounded to 8, alpha dropped (as PIL's convert("RGB")). OSP_UNREADABLE, OSP_BAD_IMAGE, OSP_MEMORY. */
+ * spread to RGB, CMYK converted, of 16 bits the high byte kept, alpha dropped (as PIL's convert("RGB")). OSP_UNREADABLE, OSP_BAD_IMAGE, OSP_MEMORY. */
 osp_status osp_image_load(const char *path, const struct osp_image_options *options, struct osp_image **out);
 void osp_image_free(struct osp_image *image); /* NULL is allowed */
 

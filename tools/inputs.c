@@ -111,7 +111,8 @@ static osp_status enter_folder(struct walk *walk, const char *path)
         if (entry->d_name[0] != '.') /* hidden, and the side files that macOS leaves on other disks */
             status = push(walk, join_path(path, entry->d_name));
     closedir(folder);
-    qsort(walk->stack + before, walk->depth - before, sizeof *walk->stack, by_name_backwards);
+    if (walk->depth > before)
+        qsort(walk->stack + before, walk->depth - before, sizeof *walk->stack, by_name_backwards);
     return status;
 }
 
