@@ -100,7 +100,7 @@ struct osp_scale_attrs {
 };
 
 /* upsample_add: in lateral (N,H,W,C), top (N,h,w,C); out (N,H,W,C) = lateral + top[floor(y*h/H), floor(x*w/W)].
- * torch.nn.functional.interpolate(mode="nearest"): the source index is floor(dst * (float)h/H) in f32, at most h-1. */
+ * torch.nn.functional.interpolate(mode="nearest"): the source index is floor(dst * ((float)h/H)) in f32, at most h-1. */
 enum { OSP_UPSAMPLE_ADD_LATERAL, OSP_UPSAMPLE_ADD_TOP };
 struct osp_upsample_add_attrs {
     int32_t unused;
