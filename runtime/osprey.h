@@ -180,7 +180,7 @@ void osp_plan_memory(const struct osp_plan *plan, struct osp_plan_memory *out);
 /* Seconds outside the nodes in the last osp_detect: */
 struct osp_session_times {
     double open;        /* device, once */
-    double plan;        /* making the plan, in this call (0 when it was cached) */
+    double plan;        /* finding the plan, or making it, in this call */
     double pack;        /* packing weights, in this call (0 after the first) */
     double upload;      /* pixels to the device */
     double network;     /* first node to last */
