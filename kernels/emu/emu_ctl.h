@@ -2,8 +2,8 @@
  * noticed while they ran. Plain C. Everything goes through one table, because there are two builds of the emulator and a process
  * may hold both: the fast one, linked in, and the checked one, a shared object (README.md, "Builds"):
  *
- *     const struct emu *fast = emu_interface();
- *     const struct emu *(*get)(void) = (const struct emu *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW), "emu_interface");
+ *     const struct emu_device *fast = emu_interface();
+ *     const struct emu_device *(*get)(void) = (const struct emu_device *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW), "emu_interface");
  *
  * One thread at a time may use a table. Statuses have the numbers of the CUDA driver API, so that an adapter can pass them on. */
 #ifndef EMU_CTL_H
@@ -60,8 +60,9 @@ struct emu_access {
 };
 
 /* A place where threads wait, as often as a thread came by. */
+enum emu_wait_kind { EMU_BARRIER, EMU_WARP_BARRIER, EMU_COPY_WAIT };
 struct emu_wait {
-    enum { EMU_BARRIER, EMU_WARP_BARRIER, EMU_COPY_WAIT } what;
+    enum emu_wait_kind what;
     const char *kernel, *file;
     int line;
     long count;
@@ -79,7 +80,7 @@ enum {
     EMU_COUNT = 4         /* access(): needs EMU_CHECK_MEMORY */
 };
 
-struct emu {
+struct emu_device {
     int checked; /* 1: the checked build */
 
     /* ---- Modes ---- */
@@ -148,7 +149,7 @@ struct emu {
     void (*loosen)(const char *file, int line); /* a wait for copies leaves one group more under way */
 };
 
-const struct emu *emu_interface(void);
+const struct emu_device *emu_interface(void);
 
 #ifdef __cplusplus
 }

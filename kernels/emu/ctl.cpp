@@ -1,0 +1,142 @@
+/* The table that a program sees, the registry of kernels, and what is left over. */
+#include <map>
+#include <string>
+
+#include "internal.h"
+#include "report.h"
+#include "stream.h"
+
+namespace emu {
+
+/* Kernels register before main, in whatever order the objects come: nothing here may need a constructor. */
+static const Kernel *first_kernel;
+
+Kernel::Kernel(const char *its_name, size_t its_bytes, void (*its_pack)(void *, void **), void (*its_run)(void *))
+    : name(its_name), bytes(its_bytes), pack(its_pack), run(its_run), next(first_kernel)
+{
+    first_kernel = this;
+}
+
+const Kernel *kernel_of(const char *name)
+{
+    for (const Kernel *kernel = first_kernel; kernel; kernel = kernel->next)
+        if (!strcmp(kernel->name, name))
+            return kernel;
+    return nullptr;
+}
+
+static std::map<const Kernel *, size_t> dynamic_shared; /* where more than 48 KiB was asked for */
+
+size_t dynamic_shared_of(const Kernel *kernel)
+{
+    auto found = dynamic_shared.find(kernel);
+    return found == dynamic_shared.end() ? STATIC_SHARED : found->second;
+}
+
+static emu_status set_dynamic_shared(const char *name, size_t bytes)
+{
+    const Kernel *kernel = kernel_of(name);
+    if (!kernel)
+        return EMU_NOT_FOUND;
+    if (bytes > settings.shared_limit)
+        return EMU_INVALID_VALUE;
+    dynamic_shared[kernel] = bytes > STATIC_SHARED ? bytes : STATIC_SHARED;
+    return EMU_OK;
+}
+
+static int has_kernel(const char *name) { return kernel_of(name) != nullptr; }
+static void set_workers(int threads) { settings.workers = threads; }
+static void set_seed(uint64_t seed)
+{
+    settings.seed = seed;
+    streams_reseed();
+}
+static void set_checks(unsigned checks) { settings.checks = checked ? checks : 0; }
+static void set_memory(size_t bytes) { settings.memory = bytes; }
+static void set_shared_limit(size_t bytes) { settings.shared_limit = bytes; }
+static void set_watchdog(double seconds) { settings.watchdog = seconds; }
+
+static void skip(const char *file, int line) { mutation = Mutation{file, line, false}; }
+static void loosen(const char *file, int line) { mutation = Mutation{file, line, true}; }
+
+static const char *leaks()
+{
+    static std::string text;
+    text.clear();
+    size_t in_use, total;
+    long allocations;
+    memory_info(&in_use, &total, &allocations);
+    if (allocations)
+        text += std::to_string(allocations) + " allocations, " + std::to_string(in_use) + " bytes of device memory\n";
+    if (pinned_count())
+        text += std::to_string(pinned_count()) + " allocations of pinned host memory\n";
+    Handles left = handles_left();
+    const struct {
+        size_t count;
+        const char *what;
+    } handles[] = {{left.streams, "streams"}, {left.events, "events"}, {left.graphs, "graphs"}, {left.execs, "instantiated graphs"}};
+    for (const auto &kind : handles)
+        if (kind.count)
+            text += std::to_string(kind.count) + " " + kind.what + "\n";
+    return text.c_str();
+}
+
+static void get_totals(struct emu_totals *out) { *out = totals_so_far(); }
+
+} // namespace emu
+
+extern "C" __attribute__((visibility("default"))) const struct emu_device *emu_interface(void)
+{
+    using namespace emu;
+    static const struct emu_device table = {
+        .checked = checked,
+        .set_workers = set_workers,
+        .set_seed = set_seed,
+        .set_checks = set_checks,
+        .set_memory = set_memory,
+        .set_shared_limit = set_shared_limit,
+        .set_watchdog = set_watchdog,
+        .see_through = see_through,
+        .alloc = memory_alloc,
+        .free = memory_free,
+        .memory_info = memory_info,
+        .host_alloc = host_alloc,
+        .host_free = host_free,
+        .stream_create = stream_create,
+        .stream_destroy = stream_destroy,
+        .stream_wait = stream_wait,
+        .stream_wait_event = stream_wait_event,
+        .wait_all = wait_all,
+        .copy_to_device = copy_to_device,
+        .copy_to_host = copy_to_host,
+        .copy_on_device = copy_on_device,
+        .fill = fill,
+        .event_create = event_create,
+        .event_destroy = event_destroy,
+        .event_record = event_record,
+        .event_wait = event_wait,
+        .event_query = event_query,
+        .event_elapsed = event_elapsed,
+        .has_kernel = has_kernel,
+        .set_dynamic_shared = set_dynamic_shared,
+        .launch = launch,
+        .capture_begin = capture_begin,
+        .capture_end = capture_end,
+        .graph_instantiate = graph_instantiate,
+        .graph_launch = graph_launch,
+        .graph_destroy = graph_destroy,
+        .graph_exec_destroy = graph_exec_destroy,
+        .errors = report_total,
+        .error = report_get,
+        .clear_errors = report_clear,
+        .access = access_get,
+        .clear_accesses = accesses_clear,
+        .waits = waits_get,
+        .clear_waits = waits_clear,
+        .leaks = leaks,
+        .totals = get_totals,
+        .skip = skip,
+        .loosen = loosen,
+    };
+    return &table;
+}
