@@ -85,10 +85,10 @@ static void get_totals(struct emu_totals *out) { *out = totals_so_far(); }
 
 } // namespace emu
 
-extern "C" __attribute__((visibility("default"))) const struct emu_device *emu_interface(void)
+extern "C" __attribute__((visibility("default"))) const struct emu_table *emu_interface(void)
 {
     using namespace emu;
-    static const struct emu_device table = {
+    static const struct emu_table table = {
         .checked = checked,
         .set_workers = set_workers,
         .set_seed = set_seed,

@@ -2,8 +2,8 @@
  * noticed while they ran. Plain C. Everything goes through one table, because there are two builds of the emulator and a process
  * may hold both: the fast one, linked in, and the checked one, a shared object (README.md, "Builds"):
  *
- *     const struct emu_device *fast = emu_interface();
- *     const struct emu_device *(*get)(void) = (const struct emu_device *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW), "emu_interface");
+ *     const struct emu_table *fast = emu_interface();
+ *     const struct emu_table *(*get)(void) = (const struct emu_table *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW), "emu_interface");
  *
  * One thread at a time may use a table. Statuses have the numbers of the CUDA driver API, so that an adapter can pass them on. */
 #ifndef EMU_CTL_H
@@ -80,7 +80,7 @@ enum {
     EMU_COUNT = 4         /* access(): needs EMU_CHECK_MEMORY */
 };
 
-struct emu_device {
+struct emu_table {
     int checked; /* 1: the checked build */
 
     /* ---- Modes ---- */
@@ -149,7 +149,7 @@ struct emu_device {
     void (*loosen)(const char *file, int line); /* a wait for copies leaves one group more under way */
 };
 
-const struct emu_device *emu_interface(void);
+const struct emu_table *emu_interface(void);
 
 #ifdef __cplusplus
 }
