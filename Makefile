@@ -26,7 +26,7 @@ export UBSAN_OPTIONS := print_stacktrace=1
 endif
 
 # ---- What is built from what: a new file in these folders needs no edit here ---------------------------------
-LIB_SRC  := $(filter-out %.simd.c,$(wildcard runtime/*.c models/*.c cpu/*.c cpu/*/*.c tools/image/*.c))
+LIB_SRC  := $(filter-out %.simd.c kernels/image.c,$(wildcard runtime/*.c models/*.c cpu/*.c cpu/*/*.c kernels/*.c kernels/*/*.c tools/image/*.c))
 SIMD_SRC := $(wildcard cpu/*.simd.c cpu/*/*.simd.c)
 TOOL_SRC := $(wildcard tools/*.c tools/checkpoint/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
@@ -39,10 +39,11 @@ ISA_FLAGS_avx2     := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512   := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mf16c -mprefer-vector-width=512
 
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.simd.c=$(BUILD)/%.$(i).o))
+Q        := $(if $(V),,@)
+include kernels/kernels.mk
 TOOL_OBJ := $(filter-out $(BUILD)/tools/osprey.o,$(TOOL_SRC:%.c=$(BUILD)/%.o))
 HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
-Q        := $(if $(V),,@)
 JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: all deps program demo check check-long install clean format

@@ -59,14 +59,22 @@
 #define CUDA_DEVICE __device__ __forceinline__
 #else
 #include "emu/emu.h"
+#ifdef CUDA_IMAGE
 #include "launch.h"
 #define CUDA_HOST 1
-#define CUDA_ARCH EMU_ARCH
+extern "C" const struct cuda_image CUDA_IMAGE; /* kernels.mk names it after the file */
 #define CUDA_KERNEL(name, threads, ...)                                                                                                   \
     static void name(__VA_ARGS__);                                                                                                        \
     EMU_KERNEL(name);                                                                                                                     \
-    static const cuda_launcher<decltype(name)> launch_##name{#name, CUDA_IMAGE, threads};                                                 \
+    static const cuda_launcher<decltype(name)> launch_##name{{#name, &CUDA_IMAGE, threads}};                                              \
     static void name(__VA_ARGS__)
+#else /* the emulator's checked build: it needs no launchers and no rows */
+#define CUDA_HOST 0
+#define CUDA_KERNEL(name, threads, ...)                                                                                                   \
+    static void name(__VA_ARGS__);                                                                                                        \
+    EMU_KERNEL(name);                                                                                                                     \
+    static void name(__VA_ARGS__)
+#endif
 #define CUDA_SHARED(type, name, dims) EMU_SHARED(type, name, dims)
 #define CUDA_DYNAMIC_SHARED(type, name) EMU_DYNAMIC_SHARED(type, name)
 #define CUDA_DEVICE inline __attribute__((always_inline))

@@ -37,6 +37,7 @@ struct cuda_driver {
 /* Opens a driver library (NULL: libcuda.so.1; "ptx": our PTX driver, libcuda-ptx.so, found beside the program or in the build folder) and fills the
  * table. OSP_UNAVAILABLE with a sentence: which library or symbol is missing and what to do. The library stays open. */
 osp_status cuda_driver_open(const char *path, const struct cuda_driver **out, const char **name);
+#define CUDA_SYSTEM_DRIVER "libcuda.so.1"
 
 #ifdef __cplusplus
 }

@@ -9,11 +9,10 @@
 extern "C" {
 #endif
 
-/* A fat binary that nvcc made of one .cu file, embedded in the program; size 0 when there was no nvcc at build time. */
+/* A fat binary that nvcc made of one .cu file, embedded in the program (image.c). */
 struct cuda_image {
-    const char *file; /* "kernels/conv2d/01_naive.cu" */
-    const unsigned char *data;
-    size_t size;
+    const char *file;                /* "kernels/conv2d/01_naive.cu" */
+    const unsigned char *data, *end; /* the same where there was no nvcc at build time */
 };
 
 /* What a launcher may ask of its device. The rest is in backend.c. */
@@ -26,9 +25,16 @@ struct cuda_limits {
 };
 const struct cuda_limits *cuda_limits_of(const struct osp_device *device);
 
+/* A kernel that can be launched. */
+struct cuda_kernel {
+    const char *name;
+    const struct cuda_image *image;
+    int threads; /* the most a block may have: its __launch_bounds__ */
+};
+
 /* Puts a kernel into the device's compute stream. Loads the image at its first use. shared_bytes above 48 KiB is asked for by attribute.
  * A grid with a 0 in it launches nothing. OSP_UNAVAILABLE with call name, code, the driver's text and the kernel's name. */
-osp_status cuda_launch(struct osp_device *device, const struct cuda_image *image, const char *kernel, const unsigned grid[3], const unsigned block[3],
+osp_status cuda_launch(struct osp_device *device, const struct cuda_kernel *kernel, const unsigned grid[3], const unsigned block[3],
                        size_t shared_bytes, void **arguments);
 
 /* Fills device memory with a byte, in the compute stream. */
@@ -44,15 +50,13 @@ void cuda_free(struct osp_device *device, void *pointer);
 /* launch_NAME(device, grid, block, shared bytes, the kernel's own arguments): made by CUDA_KERNEL, typed by the kernel. */
 template <class F> struct cuda_launcher;
 template <class... A> struct cuda_launcher<void(A...)> {
-    const char *name;
-    const struct cuda_image *image;
-    int threads; /* the most a block may have: __launch_bounds__ */
+    struct cuda_kernel kernel;
 
     osp_status operator()(struct osp_device *device, dim3 grid, dim3 block, size_t shared_bytes, A... arguments) const
     {
         const unsigned g[3] = {grid.x, grid.y, grid.z}, b[3] = {block.x, block.y, block.z};
         void *pointers[] = {const_cast<void *>(static_cast<const void *>(&arguments))..., nullptr};
-        return cuda_launch(device, image, name, g, b, shared_bytes, pointers);
+        return cuda_launch(device, &kernel, g, b, shared_bytes, pointers);
     }
 };
 

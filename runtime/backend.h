@@ -54,8 +54,11 @@ struct osp_call {
 struct osp_device; /* opaque here: each backend casts it to its own struct */
 
 struct osp_device_options {
-    int threads;     /* 0: all */
-    const char *isa; /* NULL: best */
+    int threads;        /* 0: all */
+    const char *isa;    /* NULL: best */
+    const char *driver; /* cuda: a path, or "ptx"; NULL: the system's */
+    int device;         /* cuda: which GPU, from 0 */
+    const char *emu;    /* emu: "fast", "shuffled=SEED", "check", "count"; NULL: fast */
 };
 
 /* What a rung keeps for a node between runs: packed weights, library plans. */
@@ -95,6 +98,17 @@ struct osp_clock {
     osp_status (*seconds)(struct osp_device *, int from, int to, double *out); /* waits for `to` */
 };
 
+/* A run recorded once and replayed. Between rehearse(1) and rehearse(0) a rung's run() loads what it will need and starts nothing;
+ * between begin and end it is recorded instead of run. A recording is replayed for other pictures of the same plan in the same
+ * memory, so nothing that a rung starts may depend on how many bytes of pixels there are. */
+struct osp_capture {
+    osp_status (*rehearse)(struct osp_device *, int on);
+    osp_status (*begin)(struct osp_device *);
+    osp_status (*end)(struct osp_device *, int keep, void **out); /* keep 0: forgets what was recorded; out is not set */
+    osp_status (*launch)(struct osp_device *, void *recording);
+    void (*destroy)(struct osp_device *, void *recording); /* NULL is allowed */
+};
+
 struct osp_backend {
     const char *name;
     const struct osp_backend *base; /* an overlay's base: its ladders serve the ops that the overlay lacks; NULL otherwise */
@@ -102,6 +116,7 @@ struct osp_backend {
     void (*close)(struct osp_device *);
     const struct osp_memory *memory;
     const struct osp_clock *clock;
+    const struct osp_capture *capture; /* NULL: cannot record */
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);

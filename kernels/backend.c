@@ -1,0 +1,169 @@
+/* The cuda and emu backends: one device, one memory, one clock and the same ladders, over two tables of driver calls. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernels/cuda.h"
+
+/* ---- Memory --------------------------------------------------------------------------------------- */
+
+static osp_status memory_alloc(struct osp_device *opaque, size_t bytes, void **out)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    CUdeviceptr pointer = 0;
+    size_t free_bytes = 0, total = 0;
+    char what[128] = "";
+    osp_status status = cuda_enter(device);
+    if (status)
+        return status;
+    CUresult code = device->driver->cuMemAlloc(&pointer, bytes ? bytes : 1);
+    if (code && !device->driver->cuMemGetInfo(&free_bytes, &total))
+        snprintf(what, sizeof what, "%zu bytes of device memory needed, %zu free of %zu", bytes, free_bytes, total);
+    else if (code)
+        snprintf(what, sizeof what, "%zu bytes of device memory needed", bytes);
+    status = cuda_check(device, code, "cuMemAlloc", what);
+    if (!status)
+        *out = (void *)(uintptr_t)pointer;
+    return status;
+}
+
+static void memory_free(struct osp_device *opaque, void *pointer)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    if (!pointer)
+        return;
+    device->driver->cuCtxSetCurrent(device->context);
+    device->driver->cuMemFree((CUdeviceptr)(uintptr_t)pointer);
+}
+
+osp_status cuda_upload_new(struct osp_device *device, const void *host, size_t bytes, void **out)
+{
+    void *pointer = NULL;
+    osp_status status = memory_alloc(device, bytes, &pointer);
+    if (!status)
+        status = cuda_upload(device, pointer, host, bytes);
+    if (status)
+        memory_free(device, pointer);
+    else
+        *out = pointer;
+    return status;
+}
+
+void cuda_free(struct osp_device *device, void *pointer) { memory_free(device, pointer); }
+
+static const struct osp_memory memory = {memory_alloc, memory_free, cuda_upload, cuda_download};
+
+/* ---- Opening and closing -------------------------------------------------------------------------- */
+
+/* The launchers are compiled with the emulator's device code, and so for these instructions (kernels.mk). */
+static osp_status check_host(const char *backend)
+{
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return OSP_OK;
+    return osp_fail(OSP_UNAVAILABLE, "%s: this machine's processor lacks AVX2 or FMA: run --backend cpu", backend);
+}
+
+static osp_status device_new(const struct cuda_device *start, int index, const char *driver_name, struct osp_device **out)
+{
+    struct cuda_device *device = malloc(sizeof *device);
+    if (!device)
+        return osp_fail(OSP_MEMORY, "%s: no memory for a device of %zu bytes", start->backend, sizeof *device);
+    *device = *start;
+    osp_status status = cuda_device_open(device, index, driver_name);
+    if (status)
+        free(device);
+    else
+        *out = (struct osp_device *)device;
+    return status;
+}
+
+static osp_status check_options(const char *backend, const struct osp_device_options *options)
+{
+    if (options->isa)
+        return osp_fail(OSP_USAGE, "%s: an instruction set can be chosen for the cpu backend only", backend);
+    return check_host(backend);
+}
+
+static osp_status cuda_open(const struct osp_device_options *options, struct osp_device **out)
+{
+    static const struct osp_device_options defaults;
+    const struct osp_device_options *o = options ? options : &defaults;
+    struct cuda_device start = {.backend = "cuda", .workers = 1};
+    const char *path = o->driver ? o->driver : getenv("OSPREY_CUDA_DRIVER"), *name = NULL;
+    osp_status status = check_options("cuda", o);
+    if (!status && !*CUDA_NVCC)
+        return osp_fail(OSP_UNAVAILABLE,
+                        "cuda: this program was built without nvcc and holds no kernels for a GPU: build it where nvcc is "
+                        "installed, or run --backend emu");
+    if (!status)
+        status = cuda_driver_open(path && *path ? path : NULL, &start.driver, &name);
+    return status ? status : device_new(&start, o->device, name, out);
+}
+
+static osp_status emu_open(const struct osp_device_options *options, struct osp_device **out)
+{
+    static const struct osp_device_options defaults;
+    const struct osp_device_options *o = options ? options : &defaults;
+    struct cuda_device start = {.backend = "emu", .workers = o->threads};
+    int device = 0;
+    osp_status status = check_options("emu", o);
+    if (!status && o->device)
+        return osp_fail(OSP_USAGE, "emu: device %d; the emulator is device 0 and the only one", o->device);
+    if (!status)
+        status = emu_driver_open(o->emu, &start.workers, &start.driver, &device);
+    return status ? status : device_new(&start, device, o->emu ? o->emu : "fast", out);
+}
+
+static void close_device(struct osp_device *opaque)
+{
+    if (!opaque)
+        return;
+    cuda_device_close(cuda_of(opaque));
+    free(cuda_of(opaque));
+}
+
+const struct cuda_limits *cuda_limits_of(const struct osp_device *device)
+{
+    return &((const struct cuda_device *)device)->limits;
+}
+static int workers(const struct osp_device *device) { return ((const struct cuda_device *)device)->workers; }
+static const char *label(const struct osp_device *device) { return ((const struct cuda_device *)device)->label; }
+
+/* ---- The two backends ----------------------------------------------------------------------------- */
+
+#define OSP_OP(name, help) extern const struct osp_ladder cuda_##name##_ladder;
+#include "runtime/ops.def"
+#undef OSP_OP
+
+extern const struct osp_backend cuda_backend, emu_backend; /* runtime/backends.c names them */
+const struct osp_backend cuda_backend = {
+    .name = "cuda",
+    .open = cuda_open,
+    .close = close_device,
+    .memory = &memory,
+    .clock = &cuda_clock,
+    .capture = &cuda_capture,
+    .ops =
+        {
+#define OSP_OP(name, help) [OSP_##name] = &cuda_##name##_ladder,
+#include "runtime/ops.def"
+        },
+    .threads = workers,
+    .isa = label,
+};
+const struct osp_backend emu_backend = {
+    .name = "emu",
+    .open = emu_open,
+    .close = close_device,
+    .memory = &memory,
+    .clock = &cuda_clock,
+    .capture = &cuda_capture,
+    .ops =
+        {
+#include "runtime/ops.def"
+#undef OSP_OP
+        },
+    .threads = workers,
+    .isa = label,
+};

@@ -1,0 +1,98 @@
+/* What the files of the cuda and emu backends share: the device, and how a driver call becomes a status. */
+#ifndef OSPREY_KERNELS_CUDA_H
+#define OSPREY_KERNELS_CUDA_H
+
+#include "kernels/driver.h"
+#include "kernels/launch.h"
+
+enum { CUDA_STAGES = 2, CUDA_STAGE_BYTES = 4 << 20, CUDA_LABEL = 256, CUDA_PATH = 4096 };
+
+enum { /* those CUdevice_attributes that are asked for */
+       CUDA_MULTIPROCESSOR_COUNT = 16,
+       CUDA_L2_CACHE_SIZE = 38,
+       CUDA_COMPUTE_CAPABILITY_MAJOR = 75,
+       CUDA_COMPUTE_CAPABILITY_MINOR = 76,
+       CUDA_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR = 81,
+       CUDA_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97
+};
+
+/* Pinned host memory that one copy at a time passes through. */
+struct cuda_stage {
+    void *memory;
+    CUevent done; /* recorded behind the copy that uses it */
+    int used;
+};
+
+struct cuda_function {
+    const struct cuda_kernel *kernel;
+    CUfunction function;
+    size_t shared_bytes; /* dynamic shared memory that has been asked for by attribute */
+};
+
+struct cuda_module {
+    const struct cuda_image *image;
+    CUmodule module;
+};
+
+struct cuda_device {
+    const char *backend; /* "cuda", "emu": begins every sentence */
+    const struct cuda_driver *driver;
+    CUdevice device;
+    CUcontext context; /* the primary one, so that libraries can share it; NULL: not retained */
+    CUstream compute, copy;
+    struct cuda_limits limits;
+    int workers;            /* emu: OS threads; cuda: 1 */
+    char label[CUDA_LABEL]; /* for provenance: "NVIDIA H100, sm_90, driver 13.0 (libcuda.so.1)" */
+
+    struct cuda_stage stage[CUDA_STAGES];
+    int turn;         /* the stage that the next copy takes */
+    CUevent computed; /* the work before a copy that may overwrite what it reads */
+    CUevent *marks;
+    int mark_count;
+    struct cuda_module *modules;
+    int module_count, module_room;
+    struct cuda_function *functions;
+    int function_count, function_room;
+    int rehearsing; /* launches load what they need, and launch nothing */
+};
+
+static inline struct cuda_device *cuda_of(struct osp_device *device) { return (struct cuda_device *)device; }
+
+/* OSP_OK, or a sentence: "cuda: cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY (2), out of memory; WHAT". `what` NULL: left out. */
+osp_status cuda_check(const struct cuda_device *device, CUresult code, const char *call, const char *what);
+#define CUDA_DO(device, what, call, ...) cuda_check(device, (device)->driver->call(__VA_ARGS__), #call, what)
+
+/* Makes the device's context current on this thread: first in everything that a session calls. */
+osp_status cuda_enter(const struct cuda_device *device);
+
+/* The function of a kernel, from the cache or loaded; module.c. */
+osp_status cuda_function(struct cuda_device *device, const struct cuda_kernel *kernel, struct cuda_function **out);
+void cuda_modules_unload(struct cuda_device *device);
+
+/* stage.c: copies between host memory of any kind and the device, through pinned memory. */
+osp_status cuda_stages_open(struct cuda_device *device);
+void cuda_stages_close(struct cuda_device *device);
+osp_status cuda_upload(struct osp_device *device, void *to, const void *from, size_t bytes);
+osp_status cuda_download(struct osp_device *device, void *to, const void *from, size_t bytes);
+
+/* marks.c */
+extern const struct osp_clock cuda_clock;
+void cuda_marks_close(struct cuda_device *device);
+
+/* graph.c */
+extern const struct osp_capture cuda_capture;
+
+/* device.c: opens a device of a driver. `device` has backend and driver set, and the rest 0; on failure it is closed but not
+ * freed. */
+osp_status cuda_device_open(struct cuda_device *device, int index, const char *driver_name);
+void cuda_device_close(struct cuda_device *device);
+
+/* cuda.c: opens a library that was built with this program: beside it, in ../lib, or in the build folder. `path` gets its place,
+ * or its plain name when there is none; NULL: dlerror says why, where it is there. */
+void *cuda_library_beside(const char *file, char path[CUDA_PATH]);
+
+/* emu.c: the driver table over the emulator in a mode ("fast", "shuffled=SEED", "check", "count"; NULL: fast), with so
+ * many threads (0: one for each core; then the number). Each mode is a device of that driver. */
+osp_status emu_driver_open(const char *mode, int *threads, const struct cuda_driver **out, int *device);
+
+#endif

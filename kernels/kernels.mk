@@ -1,0 +1,74 @@
+# Every kernels/<op>/NN_idea.cu, compiled twice: by the C++ compiler for the emulator, with its launcher and row, into libosprey.a; and by
+# nvcc into a fat binary that image.c embeds. Without nvcc the fat binaries are left out, and the cuda backend says so.
+# RELEASE=1: machine code for all seven architectures, where the everyday build makes it for two.
+
+NVCC       ?= $(firstword $(wildcard $(shell command -v nvcc 2>/dev/null) /usr/local/cuda/bin/nvcc))
+CXX        := $(subst clang,clang++,$(subst gcc,g++,$(notdir $(CC))))
+KERNEL_SRC := $(wildcard kernels/*/*.cu)
+EMU_SRC    := $(wildcard kernels/emu/*.cpp)
+OPS        := $(shell grep -o '^OSP_OP.[a-z0-9_]*' runtime/ops.def | cut -c8-)
+
+# AVX2 and FMA: an fmaf that is a call would cost tens of times more. backend.c looks whether the processor has them.
+CXXFLAGS   ?= -O3 -g
+CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers \
+              -mavx2 -mfma -mf16c -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
+ifeq ($(SAN),1)
+CXXFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+LIB_OBJ    += $(KERNEL_SRC:%.cu=$(BUILD)/%.o) $(KERNEL_SRC:%.cu=$(BUILD)/%.image.o) $(EMU_SRC:%.cpp=$(BUILD)/%.o)
+LDLIBS     += -lstdc++ -ldl -pthread
+
+# kernels/conv2d/01_naive to cuda_image_conv2d_01_naive
+image_name  = cuda_image_$(subst /,_,$(1:kernels/%=%))
+
+$(BUILD)/%.o: %.cu
+	@mkdir -p $(@D); echo "  CXX   $<"
+	$(Q)$(CXX) -x c++ $(CPPFLAGS) -DCUDA_IMAGE=$(call image_name,$*) $(CXXFLAGS) -c -o $@ $<
+$(BUILD)/kernels/emu/%.o: kernels/emu/%.cpp
+	@mkdir -p $(@D); echo "  CXX   $<"
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+
+# ---- Fat binaries ---------------------------------------------------------------------------------------------
+# sm_86 and sm_89 are assembled from the PTX of compute_80, sm_100 and sm_120 from that of compute_90: the PTX that is tested is the PTX
+# that ships. Only what this nvcc knows is asked of it.
+comma      := ,
+CUDA_KNOWN := $(if $(NVCC),$(shell $(NVCC) --list-gpu-code 2>/dev/null))
+CUDA_NVCC  := $(if $(NVCC),$(shell $(NVCC) --version | sed -n "s/.*release [0-9.]*, V\([0-9.]*\).*/\1/p"))
+CUDA_CODE  := $(if $(RELEASE),75:sm_75 80:sm_80 80:sm_86 80:sm_89 90:sm_90 90:sm_100 90:sm_120,80:sm_80 90:sm_90)
+CUDA_ARCH  := $(foreach a,75 80 90,-gencode arch=compute_$(a),code=compute_$(a)) \
+              $(foreach c,$(CUDA_CODE),$(if $(filter $(lastword $(subst :, ,$(c))),$(CUDA_KNOWN)),-gencode arch=compute_$(subst :,$(comma)code=,$(c))))
+NVCCFLAGS  := -std=c++20 -O3 -fmad=false -no-compress -Werror all-warnings -I. -ccbin $(if $(findstring clang,$(CC)),g++,$(CXX))
+
+$(BUILD)/%.fatbin: %.cu
+	@mkdir -p $(@D); echo "  NVCC  $<"
+	$(Q)$(NVCC) -fatbin $(NVCCFLAGS) $(CUDA_ARCH) -MMD -MP -MF $(@:%=%.d) -o $@ $<
+
+$(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(BUILD)/%.fatbin)
+	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(BUILD)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
+
+# ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
+CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
+CHECK_OBJ  := $(KERNEL_SRC:%.cu=$(BUILD)/%.check.o) $(EMU_SRC:%.cpp=$(BUILD)/%.check.o)
+HOOKS      := -fsanitize=thread $(if $(findstring clang,$(CC)),-fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1,-fno-tree-vectorize)
+
+$(BUILD)/%.check.o: %.cu
+	@mkdir -p $(@D); echo "  CXX   $< (checked)"
+	$(Q)$(CXX) -x c++ $(CPPFLAGS) $(CHECK_FLAGS) $(HOOKS) -c -o $@ $<
+$(BUILD)/%.check.o: %.cpp
+	@mkdir -p $(@D); echo "  CXX   $< (checked)"
+	$(Q)$(CXX) $(CPPFLAGS) $(CHECK_FLAGS) -c -o $@ $<
+$(BUILD)/libosprey-emu-check.so: $(CHECK_OBJ)
+	@echo "  LINK  $@"
+	$(Q)$(CXX) -shared -Wl,-z,defs -o $@ $^ -pthread
+
+# ---- An op with no kernels yet has a ladder of none -------------------------------------------------------------
+ABSENT     := $(filter-out $(patsubst kernels/%/ladder.c,%,$(wildcard kernels/*/ladder.c)),$(OPS))
+LIB_OBJ    += $(if $(ABSENT),$(BUILD)/kernels/absent.o)
+$(BUILD)/kernels/absent.c: kernels/kernels.mk $(wildcard kernels/*/ladder.c)
+	@mkdir -p $(@D)
+	$(Q)for op in $(ABSENT); do echo "#include \"kernels/launch.h\""; echo "extern const struct osp_ladder cuda_$${op}_ladder; const struct osp_ladder cuda_$${op}_ladder;"; done > $@
+$(BUILD)/kernels/absent.o: $(BUILD)/kernels/absent.c
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

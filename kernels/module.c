@@ -1,0 +1,128 @@
+/* Kernels by name: images loaded at their first use, functions kept; launches and fills. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda.h"
+
+enum { JIT_ERROR_LOG_BUFFER = 5, JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6, MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
+enum { LOG_BYTES = 2048, SHARED_WITHOUT_ASKING = 48 << 10 };
+
+/* Makes room for one more; the arrays grow while a model is prepared, not while it runs. */
+static osp_status grow(const struct cuda_device *device, void **array, int count, int *room, size_t size)
+{
+    if (count < *room)
+        return OSP_OK;
+    int more = *room ? *room * 2 : 32;
+    void *grown = realloc(*array, (size_t)more * size);
+    if (!grown)
+        return osp_fail(OSP_MEMORY, "%s: no memory for %zu bytes of kernel table", device->backend, (size_t)more * size);
+    *array = grown;
+    *room = more;
+    return OSP_OK;
+}
+
+static osp_status refused(const struct cuda_device *device, CUresult code, const struct cuda_image *image, char log[LOG_BYTES])
+{
+    char what[LOG_BYTES + 256];
+    size_t length = strnlen(log, LOG_BYTES - 1);
+    log[length] = 0;
+    for (char *c = log; *c; c++)
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+    while (length && log[length - 1] == ' ')
+        log[--length] = 0;
+    snprintf(what, sizeof what, "it refused the kernels of %s, made by nvcc %s%s%s", image->file, CUDA_NVCC,
+             *log ? "; it says: " : "", log);
+    return cuda_check(device, code, "cuModuleLoadDataEx", what);
+}
+
+static osp_status load_module(struct cuda_device *device, const struct cuda_image *image, CUmodule *out)
+{
+    for (int i = 0; i < device->module_count; i++) {
+        if (device->modules[i].image == image) {
+            *out = device->modules[i].module;
+            return OSP_OK;
+        }
+    }
+    osp_status status =
+        grow(device, (void **)&device->modules, device->module_count, &device->module_room, sizeof *device->modules);
+    if (status)
+        return status;
+    char log[LOG_BYTES] = "";
+    CUjit_option options[] = {JIT_ERROR_LOG_BUFFER, JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+    void *values[] = {log, (void *)(uintptr_t)sizeof log};
+    CUresult code = device->driver->cuModuleLoadDataEx(out, image->data, 2, options, values);
+    if (code)
+        return refused(device, code, image, log);
+    device->modules[device->module_count++] = (struct cuda_module){image, *out};
+    return OSP_OK;
+}
+
+osp_status cuda_function(struct cuda_device *device, const struct cuda_kernel *kernel, struct cuda_function **out)
+{
+    for (int i = 0; i < device->function_count; i++) {
+        if (device->functions[i].kernel == kernel) {
+            *out = &device->functions[i];
+            return OSP_OK;
+        }
+    }
+    struct cuda_function found = {.kernel = kernel};
+    CUmodule module;
+    osp_status status =
+        grow(device, (void **)&device->functions, device->function_count, &device->function_room, sizeof *device->functions);
+    if (!status)
+        status = load_module(device, kernel->image, &module);
+    if (!status)
+        status = CUDA_DO(device, kernel->name, cuModuleGetFunction, &found.function, module, kernel->name);
+    if (status)
+        return status;
+    *out = &device->functions[device->function_count++];
+    **out = found;
+    return OSP_OK;
+}
+
+void cuda_modules_unload(struct cuda_device *device)
+{
+    for (int i = 0; i < device->module_count; i++)
+        device->driver->cuModuleUnload(device->modules[i].module);
+    free(device->modules);
+    free(device->functions);
+}
+
+osp_status cuda_launch(struct osp_device *opaque, const struct cuda_kernel *kernel, const unsigned grid[3],
+                       const unsigned block[3], size_t shared_bytes, void **arguments)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    struct cuda_function *function;
+    if (!grid[0] || !grid[1] || !grid[2])
+        return OSP_OK;
+    if ((uint64_t)block[0] * block[1] * block[2] > (uint64_t)kernel->threads)
+        return osp_fail(OSP_UNAVAILABLE, "%s: kernel %s: a block of %ux%ux%u threads; its bound is %d", device->backend,
+                        kernel->name, block[0], block[1], block[2], kernel->threads);
+    osp_status status = cuda_enter(device);
+    if (!status)
+        status = cuda_function(device, kernel, &function);
+    if (!status && shared_bytes > SHARED_WITHOUT_ASKING && shared_bytes > function->shared_bytes) {
+        status = CUDA_DO(device, kernel->name, cuFuncSetAttribute, function->function, MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                         (int)shared_bytes);
+        if (!status)
+            function->shared_bytes = shared_bytes;
+    }
+    if (status || device->rehearsing)
+        return status;
+    return CUDA_DO(device, kernel->name, cuLaunchKernel, function->function, grid[0], grid[1], grid[2], block[0], block[1],
+                   block[2], (unsigned)shared_bytes, device->compute, arguments, NULL);
+}
+
+osp_status cuda_fill(struct osp_device *opaque, void *pointer, int byte, size_t bytes)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    if (device->rehearsing || !bytes)
+        return OSP_OK;
+    osp_status status = cuda_enter(device);
+    if (status)
+        return status;
+    return CUDA_DO(device, NULL, cuMemsetD8Async, (CUdeviceptr)(uintptr_t)pointer, (unsigned char)byte, bytes, device->compute);
+}
