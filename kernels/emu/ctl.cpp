@@ -61,15 +61,15 @@ static void loosen(const char *file, int line) { mutation = Mutation{file, line,
 
 static const char *leaks()
 {
-    static std::string text;
-    text.clear();
+    static std::string lines;
+    lines.clear();
     size_t in_use, total;
     long allocations;
     memory_info(&in_use, &total, &allocations);
     if (allocations)
-        text += std::to_string(allocations) + " allocations, " + std::to_string(in_use) + " bytes of device memory\n";
+        lines += text("%ld allocations, %zu bytes of device memory\n", allocations, in_use);
     if (pinned_count())
-        text += std::to_string(pinned_count()) + " allocations of pinned host memory\n";
+        lines += text("%zu allocations of pinned host memory\n", pinned_count());
     Handles left = handles_left();
     const struct {
         size_t count;
@@ -77,8 +77,8 @@ static const char *leaks()
     } handles[] = {{left.streams, "streams"}, {left.events, "events"}, {left.graphs, "graphs"}, {left.execs, "instantiated graphs"}};
     for (const auto &kind : handles)
         if (kind.count)
-            text += std::to_string(kind.count) + " " + kind.what + "\n";
-    return text.c_str();
+            lines += text("%zu %s\n", kind.count, kind.what);
+    return lines.c_str();
 }
 
 static void get_totals(struct emu_totals *out) { *out = totals_so_far(); }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "emu.h"
@@ -13,17 +14,22 @@
 namespace emu {
 
 constexpr int MAX_THREADS = 1024, MAX_WARPS = MAX_THREADS / 32, MAX_WORKERS = 64;
-constexpr size_t KIB = 1024, STATIC_SHARED = 48 * KIB, RED_ZONE = 128;
+constexpr size_t KIB = 1024, STATIC_SHARED = 48 * KIB, RED_ZONE = 128, STACK = 64 * KIB;
+
+#ifdef EMU_CHECKED
+constexpr bool checked = true; /* the kernels were compiled with hooks: hooks.cpp */
+#else
+constexpr bool checked = false;
+#endif
 
 struct Settings {
     int workers = 0;
     uint64_t seed = 0;
-    unsigned checks = 0;
+    unsigned checks = checked ? EMU_CHECK_MEMORY | EMU_CHECK_RACES : 0;
     size_t memory = size_t(8) << 30, shared_limit = 227 * KIB;
     double watchdog = 20;
 };
 extern Settings settings;
-extern bool checked; /* the kernels were compiled with hooks: hooks.cpp */
 
 /* xorshift: enough to shuffle with, and the same everywhere. */
 struct Random {
@@ -129,11 +135,12 @@ struct Worker {
     std::vector<char *> free_stacks;
     char *shared;
     size_t shared_top, static_bytes;
+    size_t shared_used; /* by this block or the one before */
     std::vector<SharedVariable> variables;
     std::vector<Visit> visits;
     bool failed;
 #ifdef EMU_ASAN
-    const void *thread_stack; /* of the OS thread */
+    void *thread_stack; /* of the OS thread */
     size_t thread_stack_bytes;
 #endif
     std::atomic<unsigned long> progress{0}; /* grows while something moves: the watchdog looks at it */
@@ -178,6 +185,8 @@ emu_status host_free(void *pointer);
 bool host_pinned(const void *pointer, size_t bytes);
 /* Reports and says no when the bytes do not lie in one allocation. */
 bool memory_range(const char *what, const void *pointer, size_t bytes, bool store);
+/* "12 bytes after the 4000 bytes at 0x...", "in 'tile' + 32 bytes" */
+std::string memory_describe(const void *pointer);
 void memory_info(size_t *in_use, size_t *total, long *allocations);
 
 size_t pinned_count();
@@ -201,6 +210,7 @@ struct Where { /* a place in the source, or an instruction, or neither */
 };
 __attribute__((format(printf, 3, 4))) void report(const char *kind, const Where &where, const char *format, ...);
 bool reported();
+__attribute__((format(printf, 1, 2))) std::string text(const char *format, ...);
 const char *base_name(const char *path);
 bool ends_with(const char *path, const char *end);
 

@@ -29,6 +29,11 @@ bool memory_open()
         madvise(base, bytes, MADV_DONTDUMP);
         uintptr_t first = ((uintptr_t)base + ARENA - 1) / ARENA * ARENA;
         region = Region{reinterpret_cast<char *>(first), bytes - ARENA};
+        if (checked && !check_open()) {
+            munmap(base, bytes);
+            region = Region();
+            continue;
+        }
         cursor = first + ARENAS + GAP;
         return true;
     }
@@ -125,6 +130,44 @@ bool memory_range(const char *what, const void *pointer, size_t bytes, bool stor
     if (checked && store)
         check_filled(static_cast<const char *>(pointer), bytes);
     return true;
+}
+
+static std::string describe_shared(const Worker &w, const char *at)
+{
+    SharedVariable dynamic = {nullptr, "dynamic shared memory", RED_ZONE, w.launch->dynamic};
+    const SharedVariable *nearest = dynamic.bytes ? &dynamic : nullptr;
+    size_t offset = (size_t)(at - w.shared);
+    for (const SharedVariable &variable : w.variables)
+        if (!nearest || (variable.at <= offset && (nearest->at > offset || variable.at > nearest->at)))
+            nearest = &variable;
+    if (!nearest)
+        return "where the block has none";
+    long into = (long)offset - (long)nearest->at, bytes = (long)nearest->bytes;
+    if (into < 0)
+        return text("%ld bytes before '%s'", -into, nearest->name);
+    if (into < bytes)
+        return text("%ld bytes into '%s'", into, nearest->name);
+    return text("%ld bytes after the end of '%s', which has %ld", into - bytes, nearest->name, bytes);
+}
+
+std::string memory_describe(const void *pointer)
+{
+    uintptr_t at = (uintptr_t)pointer;
+    const char *byte = static_cast<const char *>(pointer);
+    if (byte < region.base + ARENAS)
+        return worker && byte >= worker->shared && byte < worker->shared + ARENA ? describe_shared(*worker, byte)
+                                                                                 : "in shared memory of no block";
+    auto after = heap.upper_bound(at);
+    if (after != heap.begin()) {
+        auto found = std::prev(after);
+        size_t into = at - found->first, bytes = found->second;
+        const void *start = reinterpret_cast<const void *>(found->first);
+        if (into < bytes)
+            return text("%zu bytes into the %zu allocated at %p", into, bytes, start);
+        if (into < bytes + PAGE)
+            return text("%zu bytes after the end of the %zu allocated at %p", into - bytes, bytes, start);
+    }
+    return text("at %p, where nothing is allocated", pointer);
 }
 
 void memory_info(size_t *in_use, size_t *total, long *allocations)

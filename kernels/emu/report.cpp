@@ -29,6 +29,16 @@ static std::deque<Error> errors;
 static std::map<Key, size_t> index_of;
 static std::atomic<long> total{0};
 
+std::string text(const char *format, ...)
+{
+    char buffer[768];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(buffer, sizeof buffer, format, arguments);
+    va_end(arguments);
+    return buffer;
+}
+
 bool reported() { return total.load(std::memory_order_relaxed) != 0; }
 long report_total() { return total; }
 
@@ -46,10 +56,10 @@ bool ends_with(const char *path, const char *end)
 
 void report(const char *kind, const Where &where, const char *format, ...)
 {
-    char text[512];
+    char sentence[768];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
 
     std::lock_guard<std::mutex> lock(mutex);
@@ -61,7 +71,7 @@ void report(const char *kind, const Where &where, const char *format, ...)
     }
     Error error = {};
     error.kind = kind;
-    error.text = text;
+    error.text = sentence;
     error.file = where.file ? where.file : "";
     error.line = where.line;
     error.pc = where.pc;
@@ -81,28 +91,25 @@ void report(const char *kind, const Where &where, const char *format, ...)
 static void finish(Error &error)
 {
     error.finished = true;
-    std::string other;
     if (error.pc) {
         Line line = line_of(error.pc);
         error.file = line.file;
         error.line = line.line;
     }
+    std::string whole = error.kind + ": ";
+    if (*error.kernel)
+        whole += text("kernel %s, ", error.kernel);
+    if (!error.file.empty())
+        whole += text("%s:%d, ", base_name(error.file.c_str()), error.line);
+    if (error.in_kernel)
+        whole += text("block (%u,%u,%u), thread (%u,%u,%u): ", error.block.x, error.block.y, error.block.z, error.thread.x,
+                      error.thread.y, error.thread.z);
+    whole += error.text;
     if (error.other_pc) {
         Line line = line_of(error.other_pc);
-        other = "; the other access: " + std::string(base_name(line.file.c_str())) + ":" + std::to_string(line.line);
+        whole += text("; the other access: %s:%d", base_name(line.file.c_str()), line.line);
     }
-    std::string text = error.kind + ": ";
-    if (*error.kernel)
-        text += std::string("kernel ") + error.kernel + ", ";
-    if (!error.file.empty())
-        text += std::string(base_name(error.file.c_str())) + ":" + std::to_string(error.line) + ", ";
-    if (error.in_kernel) {
-        char place[160];
-        snprintf(place, sizeof place, "block (%u,%u,%u), thread (%u,%u,%u): ", error.block.x, error.block.y, error.block.z,
-                 error.thread.x, error.thread.y, error.thread.z);
-        text += place;
-    }
-    error.text = text + error.text + other;
+    error.text = whole;
 }
 
 int report_get(int i, struct emu_error *out)
@@ -110,6 +117,12 @@ int report_get(int i, struct emu_error *out)
     std::lock_guard<std::mutex> lock(mutex);
     if (i < 0 || (size_t)i >= errors.size())
         return 0;
+    std::vector<uintptr_t> pcs;
+    for (const Error &error : errors)
+        for (uintptr_t pc : {error.pc, error.other_pc})
+            if (pc && !error.finished)
+                pcs.push_back(pc);
+    lines_prepare(pcs);
     Error &error = errors[(size_t)i];
     if (!error.finished)
         finish(error);

@@ -8,6 +8,13 @@
 
 namespace emu {
 
+/* The module that the kernels are in. `bias`: what was added to its addresses when it was loaded. */
+struct Module {
+    uintptr_t bias, begin, end;
+    std::string path;
+};
+const Module &the_module();
+
 struct Line {
     std::string file;
     int line;
@@ -16,6 +23,9 @@ struct Line {
 Line line_of(uintptr_t pc);
 void lines_prepare(const std::vector<uintptr_t> &pcs);
 void see_through(const char *file);
+/* Instructions in half the room. */
+static inline uint32_t pc_short(uintptr_t pc) { return (uint32_t)(pc - the_module().bias); }
+static inline uintptr_t pc_long(uint32_t pc) { return pc + the_module().bias; }
 
 long report_total();
 int report_get(int i, struct emu_error *out);

@@ -15,7 +15,7 @@ __thread Self *self;
 __thread Worker *worker;
 Settings settings;
 
-constexpr size_t STACK = 64 * KIB, GUARD = 4 * KIB;
+constexpr size_t GUARD = 4 * KIB;
 
 /* ---- Which fiber runs ------------------------------------------------------------------------------------------------------- */
 
@@ -254,21 +254,21 @@ static void block_begin(Worker &w)
 
 static void report_deadlock(Worker &w)
 {
-    char text[256] = "";
+    std::string waiting;
     int shown = 0;
     const Fiber *first = nullptr;
     for (int i = 0; i < w.threads && shown < 3; i++) {
         const Fiber &f = w.fibers[i];
         if (f.state != AT_BARRIER && f.state != IN_WARP)
             continue;
-        size_t at = strlen(text);
-        snprintf(text + at, sizeof text - at, "%s thread %d %s in line %d", shown++ ? "," : "", i,
-                 f.state == AT_BARRIER ? "at the barrier" : "in the warp operation", f.line);
+        waiting += text("%s thread %d at the %s in line %d", shown++ ? "," : "", i,
+                        f.state == AT_BARRIER ? "barrier" : "warp operation", f.line);
         if (!first)
             first = &f;
     }
     self = const_cast<Fiber *>(first);
-    report("deadlock", first ? Where(Site{first->file, first->line, 0}) : Where(), "no thread can go on, %d wait:%s", w.live, text);
+    report("deadlock", first ? Where(Site{first->file, first->line, 0}) : Where(), "no thread can go on, %d wait:%s", w.live,
+           waiting.c_str());
     self = nullptr;
 }
 
@@ -321,6 +321,12 @@ static void run_blocks(Launch &launch, int number)
     w.block.blocks = launch.grid;
     w.random = Random(settings.seed + launch.number * 31u + (unsigned)number);
     w.failed = false;
+#ifdef EMU_ASAN
+    pthread_attr_t attributes;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &w.thread_stack, &w.thread_stack_bytes);
+    pthread_attr_destroy(&attributes);
+#endif
     for (;;) {
         unsigned i = launch.next.fetch_add(1, std::memory_order_relaxed);
         if (i >= blocks || launch.failed.load(std::memory_order_relaxed))
@@ -329,8 +335,14 @@ static void run_blocks(Launch &launch, int number)
         w.block.index = {w.block_linear % launch.grid.x, w.block_linear / launch.grid.x % launch.grid.y,
                          w.block_linear / launch.grid.x / launch.grid.y};
         block_run(w);
-        if (w.failed)
+        if (w.failed) { /* its threads stay where they are; nothing of theirs may be left */
             launch.failed = true;
+            for (Copies &copies : w.copies)
+                copies = {};
+#ifdef EMU_ASAN
+            __asan_unpoison_memory_region(w.stacks, MAX_THREADS * STACK);
+#endif
+        }
     }
     visits_keep(launch, w);
     worker = nullptr;
@@ -413,8 +425,6 @@ void launch_run(Launch &launch)
     if (checked)
         check_launch_begin(launch);
     helpers.run(launch, workers_for(launch) - 1);
-    if (checked)
-        check_launch_end(launch);
 }
 
 emu_status launch_check(const Kernel *kernel, const unsigned grid[3], const unsigned block[3], size_t dynamic)
