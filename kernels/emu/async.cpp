@@ -1,9 +1,10 @@
-/* Copies from global to shared memory that run beside the thread (cp.async). Nothing is copied when one begins: it is made by the wait
- * that covers it, as late as the rules allow. A wait that is missing or too loose is then a wrong value in every mode. */
+/* Copies from global to shared memory that run beside the thread (cp.async). Nothing is copied when one begins: it is made by the
+ * wait that covers it, as late as the rules allow. A wait that is missing or too loose is then a wrong value in every mode. */
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 static bool aligned(const void *pointer, int bytes) { return (uintptr_t)pointer % (unsigned)bytes == 0; }
 
@@ -13,13 +14,13 @@ void copy_async(void *shared, const void *global, int bytes, int valid)
     Fiber *me = w.current();
     uintptr_t pc = (uintptr_t)__builtin_return_address(0);
     if ((bytes != 4 && bytes != 8 && bytes != 16) || valid < 0 || valid > bytes) {
-        report("copy-size", Where(pc, shared), "a copy of %d bytes, %d of them valid: 4, 8 or 16, and no more valid than that", bytes,
-               valid);
+        report("copy-size", Where(pc, shared), "a copy of %d bytes, %d of them valid: 4, 8 or 16, and no more valid than that",
+               bytes, valid);
         give_up(w);
     }
     if (!aligned(shared, bytes) || !aligned(global, bytes)) {
-        report("misaligned", Where(pc, aligned(shared, bytes) ? global : shared), "a copy of %d bytes from %p to %p: both must be aligned to it",
-               bytes, global, shared);
+        report("misaligned", Where(pc, aligned(shared, bytes) ? global : shared),
+               "a copy of %d bytes from %p to %p: both must be aligned to it", bytes, global, shared);
         give_up(w);
     }
     char *to = static_cast<char *>(shared);

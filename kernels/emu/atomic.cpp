@@ -4,7 +4,8 @@
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 template <class T> static inline T result_of(AtomicOp op, T old, T value, T compare)
 {

@@ -5,7 +5,8 @@
 
 #include "report.h"
 
-namespace emu {
+namespace emu
+{
 
 enum ByteState : uint8_t { ALLOCATED = 1, WRITTEN = 2, PENDING = 4 };
 
@@ -26,7 +27,7 @@ bool check_open()
 
 static uint8_t *states_of(const char *at) { return states + (at - region.base); }
 
-/* ---- Accesses --------------------------------------------------------------------------------------------------------------- */
+/* ---- Accesses -------------------------------------------------------------------------------- */
 
 /* Locals, arguments, built-in variables, constants: not device memory, and rightly so. */
 static bool own_memory(const Worker &w, uintptr_t at)
@@ -39,10 +40,7 @@ static bool own_memory(const Worker &w, uintptr_t at)
            at - packed < w.launch->packed.size() || at - (thread - THREAD_LOCAL) < 2 * THREAD_LOCAL;
 }
 
-static const char *verb(unsigned flags)
-{
-    return flags & ATOMIC ? "an atomic on" : flags & STORE ? "a write of" : "a read of";
-}
+static const char *verb(unsigned flags) { return flags & ATOMIC ? "an atomic on" : flags & STORE ? "a write of" : "a read of"; }
 
 static void outside(const Worker &w, const void *address, unsigned bytes, unsigned flags, uintptr_t pc)
 {
@@ -53,18 +51,19 @@ static void outside(const Worker &w, const void *address, unsigned bytes, unsign
     give_up(const_cast<Worker &>(w));
 }
 
-static void report_state(const char *address, unsigned bytes, unsigned flags, uintptr_t pc, bool shared, uint8_t every, uint8_t any)
+static void report_state(const char *address, unsigned bytes, unsigned flags, uintptr_t pc, bool shared, uint8_t every,
+                         uint8_t any)
 {
     const char *space = shared ? "shared" : "global";
     if (!(every & ALLOCATED))
-        report(shared ? "out-of-bounds-shared" : "out-of-bounds-global", Where(pc, address), "%s %u bytes of %s memory, %s", verb(flags),
-               bytes, space, memory_describe(address).c_str());
-    else if (any & PENDING && !(flags & ASYNC))
-        report("copy-pending", Where(pc, address), "%s %u bytes of %s, where a copy is under way that was not waited for", verb(flags), bytes,
-               memory_describe(address).c_str());
-    else if (!(every & WRITTEN) && !(flags & STORE))
-        report(shared ? "uninitialised-shared" : "uninitialised-global", Where(pc, address), "%s %u bytes of %s memory never written, %s",
+        report(shared ? "out-of-bounds-shared" : "out-of-bounds-global", Where(pc, address), "%s %u bytes of %s memory, %s",
                verb(flags), bytes, space, memory_describe(address).c_str());
+    else if (any & PENDING && !(flags & ASYNC))
+        report("copy-pending", Where(pc, address), "%s %u bytes of %s, where a copy is under way that was not waited for",
+               verb(flags), bytes, memory_describe(address).c_str());
+    else if (!(every & WRITTEN) && !(flags & STORE))
+        report(shared ? "uninitialised-shared" : "uninitialised-global", Where(pc, address),
+               "%s %u bytes of %s memory never written, %s", verb(flags), bytes, space, memory_describe(address).c_str());
 }
 
 void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t pc)
@@ -81,7 +80,8 @@ void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t
         return;
     }
     if ((uintptr_t)at & (bytes - 1) && !(bytes & (bytes - 1)) && !(flags & ASYNC)) {
-        report("misaligned", Where(pc, address), "%s %u bytes at %p: the address must be a multiple of %u", verb(flags), bytes, address, bytes);
+        report("misaligned", Where(pc, address), "%s %u bytes at %p: the address must be a multiple of %u", verb(flags), bytes,
+               address, bytes);
         give_up(w);
     }
     bool shared = offset < ARENAS;
@@ -111,7 +111,7 @@ void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t
         count_access(me, shared ? (uint64_t)(at - w.shared) : offset, bytes, flags, pc);
 }
 
-/* ---- A launch, a block ------------------------------------------------------------------------------------------------------ */
+/* ---- A launch, a block ----------------------------------------------------------------------- */
 
 void check_launch_begin(const Launch &) { race_launch_begin(); }
 
@@ -152,7 +152,7 @@ void check_shared_variable(const Worker &w, const SharedVariable &variable)
     memset(states_of(w.shared) + variable.at, ALLOCATED, variable.bytes);
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 void check_allocated(const char *at, size_t bytes) { memset(states_of(at), ALLOCATED, bytes); }
 void check_freed(const char *at, size_t bytes) { memset(states_of(at), 0, bytes); }

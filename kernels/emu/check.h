@@ -7,7 +7,8 @@
 
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 enum AccessFlags : unsigned { STORE = 1, ATOMIC = 2, ASYNC = 4, SHARED = 8 };
 

@@ -1,6 +1,6 @@
-/* Requests. Each lane logs its accesses; when the warp is together again, the logs are laid side by side: the k-th time that each lane
- * came to an instruction is one request of the warp. Of a request: the sectors of 32 bytes that it touches in global memory, the
- * passes that it takes over the 32 banks of shared memory, and the fewest that it could have taken. */
+/* Requests. Each lane logs its accesses; when the warp is together again, the logs are laid side by side: the k-th time that each
+ * lane came to an instruction is one request of the warp. Of a request: the sectors of 32 bytes that it touches in global memory,
+ * the passes that it takes over the 32 banks of shared memory, and the fewest that it could have taken. */
 #include <algorithm>
 #include <map>
 #include <unordered_map>
@@ -8,7 +8,8 @@
 #include "check.h"
 #include "report.h"
 
-namespace emu {
+namespace emu
+{
 
 struct Entry {
     uint64_t address;
@@ -51,7 +52,7 @@ void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned fl
     logs[me->linear].push_back({address, pc_short(pc), (uint8_t)bytes, (uint8_t)flags});
 }
 
-/* ---- One request ------------------------------------------------------------------------------------------------------------ */
+/* ---- One request ----------------------------------------------------------------------------- */
 
 static void sort_unique(uint64_t *values, int &count)
 {
@@ -76,8 +77,8 @@ static void count_sectors(Counter &counter, const Lane *lanes, int count)
     counter.ideal_sectors += (address_count * counter.bytes + 31) / 32;
 }
 
-/* 8 bytes a lane go by half warps, 16 by quarters. In a pass each bank gives one word, to all who want that word; atomics on one word
- * are done one after the other. */
+/* 8 bytes a lane go by half warps, 16 by quarters. In a pass each bank gives one word, to all who want that word; atomics on one
+ * word are done one after the other. */
 static void count_wavefronts(Counter &counter, const Lane *lanes, int count)
 {
     int lanes_a_pass = counter.bytes <= 4 ? 32 : counter.bytes == 8 ? 16 : 8;
@@ -119,7 +120,7 @@ static void count_request(const char *kernel, const Entry &entry, const Lane *la
         count_sectors(counter, lanes, count);
 }
 
-/* ---- A warp ----------------------------------------------------------------------------------------------------------------- */
+/* ---- A warp ---------------------------------------------------------------------------------- */
 
 /* All lanes that did anything did the same: the k-th entries are the k-th request. */
 static bool count_uniform(const char *kernel, std::vector<Entry> *warp_logs)
@@ -132,7 +133,8 @@ static bool count_uniform(const char *kernel, std::vector<Entry> *warp_logs)
         if (!one)
             one = &log;
         else if (log.size() != one->size() ||
-                 !std::equal(log.begin(), log.end(), one->begin(), [](const Entry &a, const Entry &b) { return a.pc == b.pc && a.flags == b.flags; }))
+                 !std::equal(log.begin(), log.end(), one->begin(),
+                             [](const Entry &a, const Entry &b) { return a.pc == b.pc && a.flags == b.flags; }))
             return false;
     }
     for (size_t k = 0; one && k < one->size(); k++) {
@@ -186,7 +188,7 @@ void count_warp(const Worker &w, int warp)
         warp_logs[lane].clear();
 }
 
-/* ---- By line of source ------------------------------------------------------------------------------------------------------ */
+/* ---- By line of source ----------------------------------------------------------------------- */
 
 static void summarise()
 {

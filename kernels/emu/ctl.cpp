@@ -6,7 +6,8 @@
 #include "report.h"
 #include "stream.h"
 
-namespace emu {
+namespace emu
+{
 
 /* Kernels register before main, in whatever order the objects come: nothing here may need a constructor. */
 static const Kernel *first_kernel;
@@ -74,7 +75,8 @@ static const char *leaks()
     const struct {
         size_t count;
         const char *what;
-    } handles[] = {{left.streams, "streams"}, {left.events, "events"}, {left.graphs, "graphs"}, {left.execs, "instantiated graphs"}};
+    } handles[] = {
+        {left.streams, "streams"}, {left.events, "events"}, {left.graphs, "graphs"}, {left.execs, "instantiated graphs"}};
     for (const auto &kind : handles)
         if (kind.count)
             lines += text("%zu %s\n", kind.count, kind.what);

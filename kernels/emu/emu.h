@@ -30,7 +30,7 @@
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 
-/* ---- Vector types: a copy is one load and one store, through a vector register, as on a GPU -------------------------------- */
+/* ---- Vector types: a copy is one load and one store, through a vector register, as on a GPU -- */
 
 #define EMU_VECTOR2(name, type)                                                                                                  \
     typedef type emu_##name __attribute__((vector_size(8), may_alias));                                                          \
@@ -87,9 +87,10 @@ struct dim3 {
     constexpr dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
 
-/* ---- What threads do together: sched.cpp, warp.cpp, mma.cpp, async.cpp, atomic.cpp ------------------------------------------ */
+/* ---- What threads do together: sched.cpp, warp.cpp, mma.cpp, async.cpp, atomic.cpp ----------- */
 
-namespace emu {
+namespace emu
+{
 
 /* Where in the source a call stands. Threads that meet must come from the same one: `id` tells two calls in one line apart. */
 struct Site {
@@ -97,7 +98,10 @@ struct Site {
     int line, id;
 };
 /* As the default value of a wrapper's last parameter it names the line that calls the wrapper. */
-static __forceinline__ Site here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { return Site{file, line, -line}; }
+static __forceinline__ Site here(const char *file = __builtin_FILE(), int line = __builtin_LINE())
+{
+    return Site{file, line, -line};
+}
 
 struct Block {
     uint3 index;
@@ -189,7 +193,8 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
     static_assert((std::is_trivially_copyable_v<P> && ...), "kernel arguments are copied byte by byte");
     static void pack(void *to, void **from)
     {
-        [&]<size_t... I>(std::index_sequence<I...>) { new (to) Arguments(*static_cast<P *>(from[I])...); }(std::index_sequence_for<P...>());
+        [&]<size_t... I>(std::index_sequence<I...>) { new (to) Arguments(*static_cast<P *>(from[I])...); }
+        (std::index_sequence_for<P...>());
     }
     static void run(void *packed) { std::apply(function, *static_cast<Arguments *>(packed)); }
 };
@@ -200,7 +205,7 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
 #define EMU_KERNEL(name)                                                                                                         \
     static const emu::Kernel emu_kernel_##name                                                                                   \
     {                                                                                                                            \
-        #name, sizeof(emu::Thunk<name>::Arguments), emu::Thunk<name>::pack, emu::Thunk<name>::run                                \
+#name, sizeof(emu::Thunk <name>::Arguments), emu::Thunk < name> ::pack, emu::Thunk < name> ::run                         \
     }
 
 #define EMU_KEY                                                                                                                  \
@@ -213,7 +218,7 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
     type(&name) dims = *static_cast<type(*) dims>(emu::shared_static(EMU_KEY, sizeof(type dims), #name))
 #define EMU_DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emu::shared_dynamic())
 
-/* ---- Built-in variables and functions --------------------------------------------------------------------------------------- */
+/* ---- Built-in variables and functions -------------------------------------------------------- */
 
 #define threadIdx (emu::self->index)
 #define blockIdx  (emu::self->block->index)
@@ -221,23 +226,24 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
 #define gridDim   (emu::self->block->blocks)
 static constexpr int warpSize = 32;
 
-#define EMU_SITE                (emu::Site{__FILE__, __LINE__, __COUNTER__})
-#define __syncthreads()         emu::syncthreads(EMU_SITE)
-#define __syncthreads_count(p)  (emu::syncthreads_votes(EMU_SITE, (p)).yes)
-#define __syncthreads_or(p)     (emu::syncthreads_votes(EMU_SITE, (p)).yes != 0)
-#define __syncthreads_and(p)    (emu::unanimous(emu::syncthreads_votes(EMU_SITE, (p))))
-#define __syncwarp(...)         emu::syncwarp(EMU_SITE __VA_OPT__(, ) __VA_ARGS__)
-#define __shfl_sync(m, ...)     emu::shuffle_index(EMU_SITE, m, __VA_ARGS__)
-#define __shfl_up_sync(m, ...)  emu::shuffle_up(EMU_SITE, m, __VA_ARGS__)
+#define EMU_SITE                 (emu::Site{__FILE__, __LINE__, __COUNTER__})
+#define __syncthreads()          emu::syncthreads(EMU_SITE)
+#define __syncthreads_count(p)   (emu::syncthreads_votes(EMU_SITE, (p)).yes)
+#define __syncthreads_or(p)      (emu::syncthreads_votes(EMU_SITE, (p)).yes != 0)
+#define __syncthreads_and(p)     (emu::unanimous(emu::syncthreads_votes(EMU_SITE, (p))))
+#define __syncwarp(...)          emu::syncwarp(EMU_SITE __VA_OPT__(, ) __VA_ARGS__)
+#define __shfl_sync(m, ...)      emu::shuffle_index(EMU_SITE, m, __VA_ARGS__)
+#define __shfl_up_sync(m, ...)   emu::shuffle_up(EMU_SITE, m, __VA_ARGS__)
 #define __shfl_down_sync(m, ...) emu::shuffle_down(EMU_SITE, m, __VA_ARGS__)
-#define __shfl_xor_sync(m, ...) emu::shuffle_xor(EMU_SITE, m, __VA_ARGS__)
-#define __ballot_sync(m, p)     emu::ballot(EMU_SITE, m, (p) ? 1 : 0)
-#define __any_sync(m, p)        (emu::ballot(EMU_SITE, m, (p) ? 1 : 0) != 0)
-#define __all_sync(m, p)        (emu::ballot(EMU_SITE, m, (p) ? 0 : 1) == 0)
-#define __threadfence()         emu::threadfence()
-#define __threadfence_block()   ((void)0)
+#define __shfl_xor_sync(m, ...)  emu::shuffle_xor(EMU_SITE, m, __VA_ARGS__)
+#define __ballot_sync(m, p)      emu::ballot(EMU_SITE, m, (p) ? 1 : 0)
+#define __any_sync(m, p)         (emu::ballot(EMU_SITE, m, (p) ? 1 : 0) != 0)
+#define __all_sync(m, p)         (emu::ballot(EMU_SITE, m, (p) ? 0 : 1) == 0)
+#define __threadfence()          emu::threadfence()
+#define __threadfence_block()    ((void)0)
 
-namespace emu {
+namespace emu
+{
 static __forceinline__ bool unanimous(Votes votes) { return votes.yes == votes.all; }
 } // namespace emu
 
@@ -302,7 +308,7 @@ EMU_MIN_MAX(unsigned long long)
 static __forceinline__ float min(float a, float b) { return fminf(a, b); }
 static __forceinline__ float max(float a, float b) { return fmaxf(a, b); }
 
-/* ---- half and bf16: storage, and conversions that round to nearest even ------------------------------------------------------ */
+/* ---- half and bf16: storage, and conversions that round to nearest even ---------------------- */
 
 struct __half {
     unsigned short bits;
@@ -313,7 +319,8 @@ struct __nv_bfloat16 {
 typedef __half half;
 typedef __nv_bfloat16 nv_bfloat16;
 
-namespace emu {
+namespace emu
+{
 float half_to_float(unsigned short bits);
 unsigned short float_to_half(float x);
 /* Round to nearest, ties away from zero, to 10 bits of mantissa: cvt.rna.tf32.f32. */

@@ -3,7 +3,8 @@
  * may hold both: the fast one, linked in, and the checked one, a shared object (README.md, "Builds"):
  *
  *     const struct emu_table *fast = emu_interface();
- *     const struct emu_table *(*get)(void) = (const struct emu_table *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW), "emu_interface");
+ *     const struct emu_table *(*get)(void) = (const struct emu_table *(*)(void))dlsym(dlopen("libemu-check.so", RTLD_NOW),
+ * "emu_interface");
  *
  * One thread at a time may use a table. Statuses have the numbers of the CUDA driver API, so that an adapter can pass them on. */
 #ifndef EMU_CTL_H
@@ -23,8 +24,8 @@ typedef enum emu_status {
     EMU_INVALID_HANDLE = 400, /* not a stream, event or graph of this emulator */
     EMU_NOT_FOUND = 500,      /* no kernel of that name */
     EMU_NOT_READY = 600,
-    EMU_TOO_MANY_RESOURCES = 701, /* block, grid or shared memory beyond the limits */
-    EMU_LAUNCH_FAILED = 719,      /* a kernel or copy did something wrong: error() says what. Stays until clear_errors() */
+    EMU_TOO_MANY_RESOURCES = 701,  /* block, grid or shared memory beyond the limits */
+    EMU_LAUNCH_FAILED = 719,       /* a kernel or copy did something wrong: error() says what. Stays until clear_errors() */
     EMU_CAPTURE_UNSUPPORTED = 900, /* a call that waits, while a stream is captured */
     EMU_CAPTURE_INVALIDATED = 901,
     EMU_CAPTURE_UNMATCHED = 903, /* begin and end of a capture do not match */
@@ -52,10 +53,10 @@ struct emu_error {
 struct emu_access {
     const char *kernel, *file;
     int line;
-    int shared, store, atomic, async; /* 0 or 1 */
-    int size;                         /* bytes of a lane */
-    long requests, lanes, bytes;      /* lanes: active ones, summed over requests; bytes = lanes * size */
-    long sectors, ideal_sectors;      /* global: 32-byte sectors touched; the fewest that could hold the bytes */
+    int shared, store, atomic, async;  /* 0 or 1 */
+    int size;                          /* bytes of a lane */
+    long requests, lanes, bytes;       /* lanes: active ones, summed over requests; bytes = lanes * size */
+    long sectors, ideal_sectors;       /* global: 32-byte sectors touched; the fewest that could hold the bytes */
     long wavefronts, ideal_wavefronts; /* shared: passes over 32 banks of 4 bytes; the fewest possible */
 };
 
@@ -84,14 +85,14 @@ struct emu_table {
     int checked; /* 1: the checked build */
 
     /* ---- Modes ---- */
-    void (*set_workers)(int threads);    /* OS threads that take blocks; 0, the start: one for each core. The checked build uses 1 */
-    void (*set_seed)(uint64_t seed);     /* 0: natural order; else order of blocks, threads and streams is shuffled. To get one
-                                            order again and again, set the seed again and use 1 worker */
-    void (*set_checks)(unsigned checks); /* EMU_*; the start: memory and races where checked, else nothing */
-    void (*set_memory)(size_t bytes);    /* the device's size: more cannot be allocated. The start: 8 GiB */
+    void (*set_workers)(int threads); /* OS threads that take blocks; 0, the start: one for each core. The checked build uses 1 */
+    void (*set_seed)(uint64_t seed);  /* 0: natural order; else order of blocks, threads and streams is shuffled. To get one
+                                         order again and again, set the seed again and use 1 worker */
+    void (*set_checks)(unsigned checks);    /* EMU_*; the start: memory and races where checked, else nothing */
+    void (*set_memory)(size_t bytes);       /* the device's size: more cannot be allocated. The start: 8 GiB */
     void (*set_shared_limit)(size_t bytes); /* shared memory a block may have on request: 227 KiB, the start; 99 KiB for sm_86 */
-    void (*set_watchdog)(double seconds);   /* a kernel that makes no progress for so long has failed. The start: 20 s; 0: never */
-    void (*see_through)(const char *file);  /* accesses in this file (its end, "wrappers.h") are put to the line that called it */
+    void (*set_watchdog)(double seconds);  /* a kernel that makes no progress for so long has failed. The start: 20 s; 0: never */
+    void (*see_through)(const char *file); /* accesses in this file (its end, "wrappers.h") are put to the line that called it */
 
     /* ---- Memory ---- */
     emu_status (*alloc)(void **out, size_t bytes); /* 256-byte aligned, poisoned with 0xff */
@@ -134,7 +135,7 @@ struct emu_table {
     emu_status (*graph_exec_destroy)(struct emu_graph_exec *exec);
 
     /* ---- What was noticed. Texts live until the clear or the next call of the same function ---- */
-    long (*errors)(void); /* 0: none. Not the kinds: every occurrence */
+    long (*errors)(void);                       /* 0: none. Not the kinds: every occurrence */
     int (*error)(int i, struct emu_error *out); /* 1, or 0 when there are not that many */
     void (*clear_errors)(void);
     int (*access)(int i, struct emu_access *out);

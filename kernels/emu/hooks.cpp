@@ -1,5 +1,5 @@
-/* What g++ and clang++ call for -fsanitize=thread at each access of a kernel. The library that would normally answer is not linked:
- * these do. This file, like the whole emulator, is compiled without the option. */
+/* What g++ and clang++ call for -fsanitize=thread at each access of a kernel. The library that would normally answer is not
+ * linked: these do. This file, like the whole emulator, is compiled without the option. */
 #ifdef EMU_CHECKED
 
 #include "check.h"

@@ -1,4 +1,5 @@
-/* What the emulator's files share. One Worker is one OS thread that runs blocks; its fibers are the threads of the block it has. */
+/* What the emulator's files share. One Worker is one OS thread that runs blocks; its fibers are the threads of the block it has.
+ */
 #ifndef EMU_INTERNAL_H
 #define EMU_INTERNAL_H
 
@@ -11,7 +12,8 @@
 #include "emu_ctl.h"
 #include "switch.h"
 
-namespace emu {
+namespace emu
+{
 
 constexpr int MAX_THREADS = 1024, MAX_WARPS = MAX_THREADS / 32, MAX_WORKERS = 64;
 constexpr size_t KIB = 1024, STATIC_SHARED = 48 * KIB, RED_ZONE = 128, STACK = 64 * KIB;
@@ -44,7 +46,7 @@ struct Random {
     unsigned below(size_t n) { return (unsigned)(next() % n); }
 };
 
-/* ---- Launches and threads: sched.cpp ---------------------------------------------------------------------------------------- */
+/* ---- Launches and threads: sched.cpp --------------------------------------------------------- */
 
 struct Launch {
     const Kernel *kernel;
@@ -66,7 +68,7 @@ enum State : unsigned char { READY, AT_BARRIER, IN_WARP, ENDED };
 /* One cache line: all that a switch touches. */
 struct alignas(64) Fiber : Self {
     Context context;
-    char *stack; /* its top; NULL: not begun */
+    char *stack;      /* its top; NULL: not begun */
     const char *file; /* where it waits */
     int line;
     State state;
@@ -158,7 +160,7 @@ emu_status launch_check(const Kernel *kernel, const unsigned grid[3], const unsi
 void launch_run(Launch &launch);
 void wait_for_turn(Worker &w, Fiber *me); /* others run until this fiber is ready again */
 void make_ready(Worker &w, Fiber *fiber);
-[[noreturn]] void give_up(Worker &w);     /* ends the launch; from a fiber */
+[[noreturn]] void give_up(Worker &w); /* ends the launch; from a fiber */
 void visit(Worker &w, const Site &site, int what, long count);
 
 /* ---- Warp operations: warp.cpp ---- */

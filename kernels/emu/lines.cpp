@@ -1,5 +1,5 @@
-/* From an instruction to a line of source. The debug information is read by addr2line, which comes with every compiler that could have
- * made the kernels; where it is missing, places are given as an offset in the module. */
+/* From an instruction to a line of source. The debug information is read by addr2line, which comes with every compiler that could
+ * have made the kernels; where it is missing, places are given as an offset in the module. */
 #include <fcntl.h>
 #include <link.h>
 #include <spawn.h>
@@ -15,9 +15,10 @@
 
 extern char **environ;
 
-namespace emu {
+namespace emu
+{
 
-/* ---- The module: the program or shared object that this code, and so every kernel, is in ------------------------------------ */
+/* ---- The module: the program or shared object that this code, and so every kernel, is in ----- */
 
 static int fill_in(struct dl_phdr_info *info, size_t, void *found)
 {
@@ -46,7 +47,7 @@ const Module &the_module()
     return module;
 }
 
-/* ---- addr2line -------------------------------------------------------------------------------------------------------------- */
+/* ---- addr2line ------------------------------------------------------------------------------- */
 
 static std::vector<std::string> transparent = {"emu/emu.h"};
 static std::unordered_map<uintptr_t, Line> known;
@@ -61,10 +62,12 @@ static bool is_transparent(const std::string &file)
 {
     if (!file.compare(0, 5, "/usr/"))
         return true;
-    return std::any_of(transparent.begin(), transparent.end(), [&](const std::string &end) { return ends_with(file.c_str(), end.c_str()); });
+    return std::any_of(transparent.begin(), transparent.end(),
+                       [&](const std::string &end) { return ends_with(file.c_str(), end.c_str()); });
 }
 
-/* The output of addr2line: for each address itself, then file:line of the innermost function, then of those it was inlined into. */
+/* The output of addr2line: for each address itself, then file:line of the innermost function, then of those it was inlined into.
+ */
 static void parse(FILE *stream)
 {
     char *one = nullptr;

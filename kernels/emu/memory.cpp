@@ -1,5 +1,6 @@
-/* Device memory: one reserved range of addresses, so that a pointer tells what it is. First an arena of shared memory for each worker,
- * then the heap. Freed addresses are not used again before the whole heap has been gone through, and lie poisoned until then. */
+/* Device memory: one reserved range of addresses, so that a pointer tells what it is. First an arena of shared memory for each
+ * worker, then the heap. Freed addresses are not used again before the whole heap has been gone through, and lie poisoned until
+ * then. */
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -8,7 +9,8 @@
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 Region region;
 
@@ -208,7 +210,7 @@ bool host_pinned(const void *pointer, size_t bytes)
 
 size_t pinned_count() { return pinned.size(); }
 
-/* ---- Shared memory of a block ---------------------------------------------------------------------------------------------- */
+/* ---- Shared memory of a block ---------------------------------------------------------------- */
 
 void *shared_static(const void *key, size_t bytes, const char *name)
 {
@@ -218,7 +220,8 @@ void *shared_static(const void *key, size_t bytes, const char *name)
             return w.shared + variable.at;
     w.static_bytes += bytes;
     if (w.static_bytes > STATIC_SHARED || w.static_bytes + w.launch->dynamic > settings.shared_limit) {
-        report("too-much-shared", Where(), "with '%s' the block has %zu bytes of static and %zu of dynamic shared memory: at most %zu static, %zu in all",
+        report("too-much-shared", Where(),
+               "with '%s' the block has %zu bytes of static and %zu of dynamic shared memory: at most %zu static, %zu in all",
                name, w.static_bytes, w.launch->dynamic, STATIC_SHARED, settings.shared_limit);
         give_up(w);
     }

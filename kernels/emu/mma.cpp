@@ -3,7 +3,8 @@
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 /* Exponents of 16 bits to those of 32; denormals by way of a float that holds them exactly. */
 float half_to_float(unsigned short bits)
@@ -46,8 +47,8 @@ static bool whole_warp(uint32_t mask, void **arguments, const char *what)
 {
     if (mask == ~0u)
         return true;
-    report("partial-warp", static_cast<Mma *>(arguments[__builtin_ctz(mask)])->site, "%s by the lanes 0x%08x: it takes all 32", what,
-           mask);
+    report("partial-warp", static_cast<Mma *>(arguments[__builtin_ctz(mask)])->site, "%s by the lanes 0x%08x: it takes all 32",
+           what, mask);
     return false;
 }
 
@@ -95,7 +96,8 @@ static void tf32_all(uint32_t mask, void **arguments)
         }
     }
     if (every & 0x1fffu)
-        report("tf32-unrounded", static_cast<Mma *>(arguments[0])->site, "an operand has bits below tf32: round it by to_tf32 first");
+        report("tf32-unrounded", static_cast<Mma *>(arguments[0])->site,
+               "an operand has bits below tf32: round it by to_tf32 first");
     multiply(a, b, arguments);
 }
 
@@ -125,7 +127,10 @@ static void mma(float *d, const uint32_t *a, const uint32_t *b, const float *c, 
     Mma arguments = {a, b, c, d, site};
     warp_together(site, MMA, ~0u, &arguments, action);
 }
-void mma_tf32_16x8x8(float *d, const uint32_t *a, const uint32_t *b, const float *c, Site site) { mma(d, a, b, c, site, tf32_all); }
+void mma_tf32_16x8x8(float *d, const uint32_t *a, const uint32_t *b, const float *c, Site site)
+{
+    mma(d, a, b, c, site, tf32_all);
+}
 void mma_f16_16x8x8(float *d, const uint32_t *a, const uint32_t *b, const float *c, Site site)
 {
     mma(d, a, b, c, site, short_all<8, low_half>);
@@ -150,7 +155,8 @@ struct Ldmatrix {
 static uint32_t element(void **arguments, int matrix, int row, int column)
 {
     uint16_t value;
-    memcpy(&value, static_cast<const char *>(static_cast<Ldmatrix *>(arguments[matrix * 8 + row])->row) + column * 2, sizeof value);
+    memcpy(&value, static_cast<const char *>(static_cast<Ldmatrix *>(arguments[matrix * 8 + row])->row) + column * 2,
+           sizeof value);
     return value;
 }
 
@@ -165,7 +171,8 @@ static void ldmatrix_all(uint32_t mask, void **arguments)
         for (int lane = 0; lane < 32; lane++) {
             int row = lane / 4, column = lane % 4 * 2;
             uint32_t low = any->transposed ? element(arguments, matrix, column, row) : element(arguments, matrix, row, column);
-            uint32_t high = any->transposed ? element(arguments, matrix, column + 1, row) : element(arguments, matrix, row, column + 1);
+            uint32_t high =
+                any->transposed ? element(arguments, matrix, column + 1, row) : element(arguments, matrix, row, column + 1);
             static_cast<Ldmatrix *>(arguments[lane])->registers[matrix] = low | high << 16;
         }
 }

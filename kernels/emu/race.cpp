@@ -1,9 +1,10 @@
-/* Races. Each word of device memory remembers its last write and its last read: which launch, block, thread, when, atomic or not, and
- * from which instruction. Two accesses to one byte, one of them a write, not both atomic, are a race unless something orders them:
+/* Races. Each word of device memory remembers its last write and its last read: which launch, block, thread, when, atomic or not,
+ * and from which instruction. Two accesses to one byte, one of them a write, not both atomic, are a race unless something orders
+ * them:
  *   - in a block, a barrier between them, or __syncwarp among lanes of a warp (shuffles and votes order no memory);
  *   - between blocks, __threadfence, then an atomic that the other block's atomic on the same address has seen.
- * Launches follow each other. Time in a block is the number of barriers; within it each lane has a vector of clocks, one for each lane
- * of its warp, which only __syncwarp advances. */
+ * Launches follow each other. Time in a block is the number of barriers; within it each lane has a vector of clocks, one for each
+ * lane of its warp, which only __syncwarp advances. */
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -13,7 +14,8 @@
 #include "check.h"
 #include "report.h"
 
-namespace emu {
+namespace emu
+{
 
 struct Stamp {
     uint64_t launch : 16, block : 26, thread : 10, bytes : 4, atomic : 1;
@@ -48,10 +50,10 @@ bool race_open()
     return true;
 }
 
-/* ---- Order between blocks: what a block has seen of others ------------------------------------------------------------------ */
+/* ---- Order between blocks: what a block has seen of others ----------------------------------- */
 
-typedef std::vector<uint64_t> Blocks; /* a bit for each */
-static std::unordered_map<size_t, Blocks> released; /* by the address of the atomic */
+typedef std::vector<uint64_t> Blocks;                 /* a bit for each */
+static std::unordered_map<size_t, Blocks> released;   /* by the address of the atomic */
 static std::unordered_map<uint32_t, Blocks> acquired; /* by block */
 static bool fenced[MAX_THREADS];                      /* nothing was written since the fence */
 
@@ -87,7 +89,7 @@ static bool has_seen(uint32_t block, uint32_t other)
 
 void check_fence(const Fiber *me) { fenced[me->linear] = true; }
 
-/* ---- Time ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Time ------------------------------------------------------------------------------------ */
 
 void race_launch_begin()
 {
@@ -140,7 +142,7 @@ void race_syncwarp(const Worker &, int warp, uint32_t mask)
     }
 }
 
-/* ---- Accesses --------------------------------------------------------------------------------------------------------------- */
+/* ---- Accesses -------------------------------------------------------------------------------- */
 
 enum Verdict { ORDERED, IN_BLOCK, BETWEEN_BLOCKS };
 

@@ -9,7 +9,8 @@
 #include "internal.h"
 #include "report.h"
 
-namespace emu {
+namespace emu
+{
 
 struct Error {
     std::string kind, text, file;

@@ -6,7 +6,8 @@
 
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 /* The module that the kernels are in. `bias`: what was added to its addresses when it was loaded. */
 struct Module {

@@ -1,5 +1,6 @@
-/* Blocks, threads, barriers. Each thread of a block is a fiber; one that waits switches directly to the next that can run, with no
- * scheduler between. A thread that ends hands its stack to the next fresh one, so that a kernel without barriers is a plain loop. */
+/* Blocks, threads, barriers. Each thread of a block is a fiber; one that waits switches directly to the next that can run, with
+ * no scheduler between. A thread that ends hands its stack to the next fresh one, so that a kernel without barriers is a plain
+ * loop. */
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -9,7 +10,8 @@
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 __thread Self *self;
 __thread Worker *worker;
@@ -17,7 +19,7 @@ Settings settings;
 
 constexpr size_t GUARD = 4 * KIB;
 
-/* ---- Which fiber runs ------------------------------------------------------------------------------------------------------- */
+/* ---- Which fiber runs ------------------------------------------------------------------------ */
 
 static inline void push(Worker &w, int fiber) { w.ring[w.tail++ % MAX_THREADS] = (uint16_t)fiber; }
 
@@ -58,7 +60,8 @@ static inline void begin_if_fresh(Worker &w, Fiber *fiber)
 }
 
 /* Announced to AddressSanitizer, which keeps the frames of each stack apart; `ends`: the fiber will not come back. */
-static inline __attribute__((always_inline)) void change(Worker &w, Context &from, const Context &to, const Fiber *next, bool ends)
+static inline __attribute__((always_inline)) void change(Worker &w, Context &from, const Context &to, const Fiber *next,
+                                                         bool ends)
 {
 #ifdef EMU_ASAN
     void *fake = nullptr;
@@ -133,7 +136,7 @@ static void fiber_body()
     }
 }
 
-/* ---- Barriers --------------------------------------------------------------------------------------------------------------- */
+/* ---- Barriers -------------------------------------------------------------------------------- */
 
 static void barrier_release(Worker &w)
 {
@@ -206,7 +209,7 @@ static void thread_exit(Worker &w, Fiber *me)
     }
 }
 
-/* ---- A block ---------------------------------------------------------------------------------------------------------------- */
+/* ---- A block --------------------------------------------------------------------------------- */
 
 static void block_begin(Worker &w)
 {
@@ -292,7 +295,7 @@ static void block_run(Worker &w)
         check_block_end(w);
 }
 
-/* ---- A launch --------------------------------------------------------------------------------------------------------------- */
+/* ---- A launch -------------------------------------------------------------------------------- */
 
 static Worker *worker_number(int number)
 {
@@ -302,8 +305,8 @@ static Worker *worker_number(int number)
         w = new Worker();
         w->number = number;
         w->shared = arena_of(number);
-        w->stacks = static_cast<char *>(mmap(nullptr, MAX_THREADS * STACK, PROT_READ | PROT_WRITE,
-                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+        w->stacks = static_cast<char *>(
+            mmap(nullptr, MAX_THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     }
     return w;
 }

@@ -30,7 +30,8 @@ struct emu_graph_exec {
     std::vector<emu::Node> nodes;
 };
 
-namespace emu {
+namespace emu
+{
 
 static std::vector<emu_stream *> streams;
 static std::vector<emu_event *> events;
@@ -56,16 +57,13 @@ static emu_stream *stream_of(emu_stream *stream)
     return default_stream;
 }
 
-static double seconds_now()
-{
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+static double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void streams_reseed() { order = Random(settings.seed); }
 
 static emu_status verdict() { return reported() ? EMU_LAUNCH_FAILED : EMU_OK; }
 
-/* ---- Running ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 /* Runs the first task of a stream, or what that task waits for. */
 static void step(emu_stream *stream)
@@ -111,7 +109,7 @@ void streams_run_all()
     }
 }
 
-/* ---- Queueing --------------------------------------------------------------------------------------------------------------- */
+/* ---- Queueing -------------------------------------------------------------------------------- */
 
 static void enqueue(emu_stream *stream, Task task)
 {
@@ -203,7 +201,7 @@ emu_status wait_all()
     return verdict();
 }
 
-/* ---- Copies ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Copies ---------------------------------------------------------------------------------- */
 
 static Totals totals;
 const Totals &totals_so_far() { return totals; }
@@ -249,7 +247,7 @@ emu_status fill(void *to, int byte, size_t bytes, emu_stream *stream)
     });
 }
 
-/* ---- Launches --------------------------------------------------------------------------------------------------------------- */
+/* ---- Launches -------------------------------------------------------------------------------- */
 
 emu_status launch(const char *name, const unsigned grid[3], const unsigned block[3], size_t shared_bytes, emu_stream *stream,
                   void **arguments)
@@ -275,7 +273,7 @@ emu_status launch(const char *name, const unsigned grid[3], const unsigned block
     });
 }
 
-/* ---- Events ----------------------------------------------------------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 emu_status event_create(emu_event **out)
 {
@@ -359,7 +357,7 @@ emu_status event_elapsed(float *milliseconds, emu_event *from, emu_event *to)
     return EMU_OK;
 }
 
-/* ---- Graphs: what a captured stream was asked to do, with what each task comes after ---------------------------------------- */
+/* ---- Graphs: what a captured stream was asked to do, with what each task comes after --------- */
 
 emu_status capture_begin(emu_stream *stream)
 {

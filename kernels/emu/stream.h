@@ -6,7 +6,8 @@
 
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 /* What is queued: an action, or a wait until another stream has done so many tasks. */
 struct Task {

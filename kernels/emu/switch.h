@@ -22,7 +22,8 @@
 #include <ucontext.h>
 #endif
 
-namespace emu {
+namespace emu
+{
 
 struct Context {
 #if defined(__x86_64__) && !defined(EMU_UCONTEXT)
@@ -47,7 +48,7 @@ static inline Context context_new(char *top, size_t, void (*entry)())
 
 #ifdef __AVX512F__
 #define EMU_MORE_VECTORS                                                                                                         \
-    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28",        \
+    , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28",       \
         "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define EMU_MORE_VECTORS

@@ -4,7 +4,8 @@
 #include "internal.h"
 #include "report.h"
 
-namespace emu {
+namespace emu
+{
 
 Mutation mutation;
 

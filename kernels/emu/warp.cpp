@@ -1,11 +1,12 @@
-/* What the lanes of a warp do together. There is one mechanism: each lane posts a pointer to its arguments, the last to arrive acts
- * for all and makes the others ready. */
+/* What the lanes of a warp do together. There is one mechanism: each lane posts a pointer to its arguments, the last to arrive
+ * acts for all and makes the others ready. */
 #include <algorithm>
 
 #include "check.h"
 #include "internal.h"
 
-namespace emu {
+namespace emu
+{
 
 static void finish(Worker &w, int warp_number, WarpOp &op, const Fiber *last)
 {
@@ -57,7 +58,8 @@ static uint32_t legal_mask(Worker &w, Warp &warp, const Fiber *me, const Site &s
         mask |= 1u << me->lane;
     }
     if (mask & ~warp.alive) {
-        report("warp-mask", site, "the mask 0x%08x names lanes 0x%08x, which have ended or do not exist", mask, mask & ~warp.alive);
+        report("warp-mask", site, "the mask 0x%08x names lanes 0x%08x, which have ended or do not exist", mask,
+               mask & ~warp.alive);
         mask &= warp.alive;
     }
     if (mask & warp.at_barrier) {
@@ -149,7 +151,8 @@ static void shuffle_all(uint32_t mask, void **arguments)
             mine->result = static_cast<Shuffle *>(arguments[mine->from])->value;
             continue;
         }
-        report("shuffle-source", mine->site, "lane %d reads from lane %d, which is not in the mask 0x%08x", lane, mine->from, mask);
+        report("shuffle-source", mine->site, "lane %d reads from lane %d, which is not in the mask 0x%08x", lane, mine->from,
+               mask);
         mine->result = ~uint64_t(0);
     }
 }
