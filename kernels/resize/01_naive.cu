@@ -1,0 +1,36 @@
+/* resize / naive
+ *
+ * CHANGE  the definition: one thread for each output pixel normalises its four neighbours and mixes them
+ * FASTER  neighbouring threads take neighbouring columns
+ * LIMIT   divisions: twelve bytes a pixel, each divided by 255 and by std
+ * NEEDS   any shape
+ */
+#include "kernels/resize/resize.h"
+
+constexpr int BLOCK = 256;
+
+CUDA_KERNEL(resize_naive, BLOCK, const uint8_t *pixels, /* bytes */
+            const int64_t *images,                      /* (N,5) */
+            float *y,                                   /* (N,H,W,3) */
+            int64_t count, int h, int w, struct osp_resize_attrs attrs)
+{
+    int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
+    if (i >= count)
+        return;
+    const int64_t *image = images + i / w / h * OSP_IMAGE_FIELDS;
+    auto worth = [&](int byte, int c) { return resize_normalised(attrs, byte, c); };
+    resize_pixel(pixels + image[OSP_IMAGE_OFFSET], image, (int)(i / w % h), (int)(i % w), y + i * 3, worth);
+}
+
+#if CUDA_HOST
+static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *)
+{
+    const int64_t *dim = call->out[0].shape.dim;
+    int64_t count = dim[0] * dim[1] * dim[2];
+    return launch_resize_naive(device, cuda_blocks(count, BLOCK), BLOCK, 0, (const uint8_t *)call->in[OSP_RESIZE_PIXELS].data,
+                               (const int64_t *)call->in[OSP_RESIZE_IMAGES].data, (float *)call->out[0].data, count, (int)dim[1],
+                               (int)dim[2], call->attrs->resize);
+}
+
+extern "C" const struct osp_kernel cuda_resize_naive = {.name = "naive", .run = run};
+#endif

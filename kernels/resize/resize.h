@@ -1,0 +1,52 @@
+/* What the rungs of resize share: where an output pixel looks, and what a byte is worth. f32, in torch's order of operations. */
+#ifndef OSPREY_KERNELS_RESIZE_H
+#define OSPREY_KERNELS_RESIZE_H
+
+#include "kernels/device.h"
+
+/* The two neighbours that an output position lies between, on one axis, and their shares. */
+struct resize_tap {
+    int near, far;
+    float near_share, far_share;
+};
+
+/* torch's area_pixel_compute_source_index, the product and the difference fused. */
+CUDA_DEVICE struct resize_tap resize_tap_of(int to, int in, int out)
+{
+    float from = fmaf((float)in / (float)out, (float)to + 0.5f, -0.5f);
+    from = from < 0 ? 0 : from;
+    int near = (int)from < in - 1 ? (int)from : in - 1, far = near + 1 < in ? near + 1 : near;
+    float share = from - (float)near;
+    share = share > 1 ? 1 : share;
+    return {near, far, 1 - share, share};
+}
+
+/* torchvision's to_tensor and normalize. */
+CUDA_DEVICE float resize_normalised(const struct osp_resize_attrs &attrs, int byte, int c)
+{
+    float x = (float)byte / 255.0f;
+    for (int i = 0; i < attrs.times; i++)
+        x = (x - attrs.mean[c]) / attrs.std[c];
+    return x;
+}
+
+/* Output pixel (y, x) of one image: all three channels. worth(byte, c) is the normalised value of a byte. */
+template <class Worth>
+CUDA_DEVICE void resize_pixel(const uint8_t *rgb, const int64_t *image, int y, int x, float *out, const Worth &worth)
+{
+    int resized_h = (int)image[OSP_IMAGE_RESIZED_H], resized_w = (int)image[OSP_IMAGE_RESIZED_W], w = (int)image[OSP_IMAGE_W];
+    if (y >= resized_h || x >= resized_w) {
+        out[0] = out[1] = out[2] = 0;
+        return;
+    }
+    struct resize_tap v = resize_tap_of(y, (int)image[OSP_IMAGE_H], resized_h), u = resize_tap_of(x, w, resized_w);
+    const uint8_t *upper = rgb + (int64_t)v.near * w * 3, *lower = rgb + (int64_t)v.far * w * 3;
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+        float a = worth(upper[u.near * 3 + c], c) * u.near_share + worth(upper[u.far * 3 + c], c) * u.far_share;
+        float b = worth(lower[u.near * 3 + c], c) * u.near_share + worth(lower[u.far * 3 + c], c) * u.far_share;
+        out[c] = a * v.near_share + b * v.far_share;
+    }
+}
+
+#endif
