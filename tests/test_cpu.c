@@ -13,7 +13,7 @@ static const struct osp_backend *cpu;
 
 static struct osp_device *open_cpu(int threads, const char *isa)
 {
-    struct osp_device_options options = {threads, isa};
+    struct osp_device_options options = {.threads = threads, .isa = isa};
     struct osp_device *device = NULL;
     if (cpu->open(&options, &device) != OSP_OK)
         fail_msg("%s", osp_message());
@@ -39,10 +39,10 @@ static void test_refusals(void **state)
         struct osp_device_options options;
         const char *sentence;
     } table[] = {
-        {{-1, NULL}, "cpu: -1 threads; allowed: 1 to 1024, or 0 for all cores"},
-        {{1025, NULL}, "cpu: 1025 threads; allowed: 1 to 1024, or 0 for all cores"},
-        {{1, "sse9"}, "cpu: unknown instruction set \"sse9\"; allowed: portable, avx2, avx512"},
-        {{1, ""}, "cpu: unknown instruction set \"\"; allowed: portable, avx2, avx512"},
+        {{.threads = -1, .isa = NULL}, "cpu: -1 threads; allowed: 1 to 1024, or 0 for all cores"},
+        {{.threads = 1025, .isa = NULL}, "cpu: 1025 threads; allowed: 1 to 1024, or 0 for all cores"},
+        {{.threads = 1, .isa = "sse9"}, "cpu: unknown instruction set \"sse9\"; allowed: portable, avx2, avx512"},
+        {{.threads = 1, .isa = ""}, "cpu: unknown instruction set \"\"; allowed: portable, avx2, avx512"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct osp_device *device = (struct osp_device *)&table;
