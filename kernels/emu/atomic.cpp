@@ -40,6 +40,7 @@ template <class T> static inline T result_of(AtomicOp op, T old, T value, T comp
 
 template <class T> T atomic(AtomicOp op, T *address, T value, T compare)
 {
+    stop_if_asked(*worker);
     if (checked)
         check_access(address, sizeof(T), STORE | ATOMIC, (uintptr_t)__builtin_return_address(0));
     T old, wanted;

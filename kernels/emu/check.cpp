@@ -59,7 +59,7 @@ static void report_state(const char *address, unsigned bytes, unsigned flags, ui
         report(shared ? "out-of-bounds-shared" : "out-of-bounds-global", Where(pc, address), "%s %u bytes of %s memory, %s",
                verb(flags), bytes, space, memory_describe(address).c_str());
     else if (any & PENDING && !(flags & ASYNC))
-        report("copy-pending", Where(pc, address), "%s %u bytes of %s, where a copy is under way that was not waited for",
+        report("copy-pending", Where(pc, address), "%s %u bytes, %s, where a copy is under way that was not waited for",
                verb(flags), bytes, memory_describe(address).c_str());
     else if (!(every & WRITTEN) && !(flags & STORE))
         report(shared ? "uninitialised-shared" : "uninitialised-global", Where(pc, address),
@@ -72,6 +72,7 @@ void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t
         return;
     Worker &w = *worker;
     const Fiber *me = w.current();
+    stop_if_asked(w);
     const char *at = static_cast<const char *>(address);
     size_t offset = (size_t)(at - region.base);
     if (offset >= region.bytes) {

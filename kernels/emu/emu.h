@@ -201,9 +201,10 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
 
 } // namespace emu
 
-/* After the declaration of a kernel: makes it known by its name. */
+/* After the declaration of a kernel: makes it known by its name. Two of one name do not link. */
 #define EMU_KERNEL(name)                                                                                                         \
-    static const emu::Kernel emu_kernel_##name                                                                                   \
+    extern const emu::Kernel emu_kernel_##name __attribute__((visibility("hidden")));                                            \
+    const emu::Kernel emu_kernel_##name                                                                                          \
     {                                                                                                                            \
 #name, sizeof(emu::Thunk <name>::Arguments), emu::Thunk < name> ::pack, emu::Thunk < name> ::run                         \
     }

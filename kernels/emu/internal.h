@@ -3,6 +3,8 @@
 #ifndef EMU_INTERNAL_H
 #define EMU_INTERNAL_H
 
+#include <pthread.h>
+
 #include <atomic>
 #include <mutex>
 #include <string>
@@ -141,11 +143,17 @@ struct Worker {
     std::vector<SharedVariable> variables;
     std::vector<Visit> visits;
     bool failed;
+    Fiber *hung; /* where the watchdog found it */
 #ifdef EMU_ASAN
     void *thread_stack; /* of the OS thread */
     size_t thread_stack_bytes;
 #endif
-    std::atomic<unsigned long> progress{0}; /* grows while something moves: the watchdog looks at it */
+
+    /* For the watchdog */
+    pthread_t os_thread;
+    std::atomic<bool> running{false}, stop{false};
+    std::atomic<unsigned long> progress{0}; /* threads that have ended */
+    uintptr_t stopped_at;                   /* the instruction, where it is known */
 
     Fiber fibers[MAX_THREADS];
     Warp warps[MAX_WARPS];
@@ -155,13 +163,27 @@ struct Worker {
     Warp &warp_of(const Fiber *fiber) { return warps[fiber->warp]; }
 };
 extern __thread Worker *worker __attribute__((tls_model("initial-exec"))); /* of this OS thread, while it runs a block */
+extern Worker *workers[MAX_WORKERS];
 
 emu_status launch_check(const Kernel *kernel, const unsigned grid[3], const unsigned block[3], size_t dynamic);
 void launch_run(Launch &launch);
 void wait_for_turn(Worker &w, Fiber *me); /* others run until this fiber is ready again */
 void make_ready(Worker &w, Fiber *fiber);
-[[noreturn]] void give_up(Worker &w); /* ends the launch; from a fiber */
+[[noreturn]] void give_up(Worker &w);  /* ends the launch; from a fiber */
+[[noreturn]] void stop_now(Worker &w); /* the same, because the watchdog wants it */
+static inline void stop_if_asked(Worker &w)
+{
+    if (__builtin_expect(w.stop.load(std::memory_order_relaxed), 0))
+        stop_now(w);
+}
 void visit(Worker &w, const Site &site, int what, long count);
+
+/* ---- Kernels that hang: watchdog.cpp ---- */
+void watchdog_begin();
+void watchdog_end();
+void watchdog_enter(Worker &w);
+void watchdog_leave(Worker &w);
+void watchdog_unblock();
 
 /* ---- Warp operations: warp.cpp ---- */
 void warp_together(Site site, WarpKind kind, uint32_t mask, void *arguments, WarpAction action);

@@ -17,14 +17,23 @@
 namespace emu
 {
 
+/* Who, from the top: launch (16 bits), block (26), thread (10), bytes of the word (4), flags (4): two stamps are of one launch,
+ * block, warp or thread when nothing differs above a bit. When: instruction (32 bits), barriers so far (16), clock of the lane
+ * (16). */
 struct Stamp {
-    uint64_t launch : 16, block : 26, thread : 10, bytes : 4, atomic : 1;
-    /* A word has one last read for all its readers: these say that there were others */
-    uint64_t many_threads : 1, many_warps : 1, many_blocks : 1;
-    uint32_t pc; /* pc_short */
-    uint16_t epoch, clock;
+    uint64_t who, when;
 };
-static_assert(sizeof(Stamp) == 16);
+enum { OF_THREAD = 8, OF_WARP = 13, OF_BLOCK = 18, OF_LAUNCH = 44 };
+constexpr uint64_t BYTES = 0xf0, IS_ATOMIC = 8;
+/* A word has one last read for all its readers: these say that there were others */
+constexpr uint64_t MANY_THREADS = 4, MANY_WARPS = 2, MANY_BLOCKS = 1;
+static bool same(const Stamp &a, const Stamp &b, int of) { return !((a.who ^ b.who) >> of); }
+static bool same_epoch(const Stamp &a, const Stamp &b) { return !((a.when ^ b.when) & 0xffff0000u); }
+static unsigned thread_of(const Stamp &s) { return s.who >> OF_THREAD & 1023; }
+static unsigned block_of(const Stamp &s) { return s.who >> OF_BLOCK & 0x3ffffff; }
+static uint16_t clock_in(const Stamp &s) { return (uint16_t)s.when; }
+static uint32_t pc_in(const Stamp &s) { return (uint32_t)(s.when >> 32); }
+
 struct Word {
     Stamp write, read;
 };
@@ -146,42 +155,43 @@ void race_syncwarp(const Worker &, int warp, uint32_t mask)
 
 enum Verdict { ORDERED, IN_BLOCK, BETWEEN_BLOCKS };
 
+/* Has `now` met, by __syncwarp, the lane that left `before`? Both are of one warp, between the same barriers. */
+static bool met(const Stamp &before, const Stamp &now)
+{
+    uint16_t seen = clock_of(thread_of(now), thread_of(before) % 32);
+    return same(before, now, OF_THREAD) ? seen > clock_in(before) : seen >= clock_in(before);
+}
+
 static Verdict judge(const Stamp &before, const Stamp &now, bool shared)
 {
-    if (before.launch != now.launch || !(before.bytes & now.bytes) || (before.atomic && now.atomic))
+    if (!same(before, now, OF_LAUNCH) || !(before.who & now.who & BYTES) || (before.who & now.who & IS_ATOMIC))
         return ORDERED;
-    bool same_block = before.block == now.block;
-    if (!shared && (!same_block || before.many_blocks))
-        return !before.many_blocks && has_seen(now.block, before.block) ? ORDERED : BETWEEN_BLOCKS;
-    if (!same_block || before.epoch != now.epoch)
+    bool same_block = same(before, now, OF_BLOCK), many_blocks = before.who & MANY_BLOCKS;
+    if (!shared && (!same_block || many_blocks))
+        return !many_blocks && has_seen(block_of(now), block_of(before)) ? ORDERED : BETWEEN_BLOCKS;
+    if (!same_block || !same_epoch(before, now))
         return ORDERED;
-    bool several = before.many_threads || before.many_warps;
-    if (before.thread == now.thread && !several)
+    if (same(before, now, OF_THREAD) && !(before.who & (MANY_THREADS | MANY_WARPS)))
         return ORDERED;
-    if (before.many_warps || before.thread / 32 != now.thread / 32)
+    if (before.who & MANY_WARPS || !same(before, now, OF_WARP))
         return IN_BLOCK;
-    uint16_t seen = clock_of(now.thread, before.thread % 32);
-    /* where this thread was itself the last of several, it must have met the others since */
-    return before.thread != now.thread ? (seen >= before.clock ? ORDERED : IN_BLOCK) : (seen > before.clock ? ORDERED : IN_BLOCK);
+    return met(before, now) ? ORDERED : IN_BLOCK;
 }
 
 /* The last read of a word stands for the others too, as far as they are not ordered before it. */
 static void remember_read(Stamp &read, Stamp now, bool shared)
 {
-    if (read.launch == now.launch) {
-        if (read.block != now.block)
-            now.many_blocks = !shared;
+    if (same(read, now, OF_LAUNCH)) {
+        constexpr uint64_t MANY = MANY_THREADS | MANY_WARPS | MANY_BLOCKS;
+        if (!same(read, now, OF_BLOCK))
+            now.who |= shared ? 0 : MANY_BLOCKS;
         else {
-            bool same_warp = read.thread / 32 == now.thread / 32;
-            bool passed = same_warp && read.thread != now.thread && read.epoch == now.epoch && !read.many_threads &&
-                          !read.many_warps && !read.many_blocks && clock_of(now.thread, read.thread % 32) >= read.clock;
-            if (!passed) {
-                now.many_blocks = read.many_blocks;
-                if (read.epoch == now.epoch) {
-                    now.many_threads = read.many_threads || read.thread != now.thread;
-                    now.many_warps = read.many_warps || !same_warp;
-                }
-            }
+            bool again = same_epoch(read, now), same_thread = same(read, now, OF_THREAD), same_warp = same(read, now, OF_WARP);
+            bool passed = again && same_warp && !same_thread && !(read.who & MANY) && met(read, now);
+            if (!passed)
+                now.who |= read.who & (again ? MANY : MANY_BLOCKS);
+            if (!passed && again)
+                now.who |= (same_thread ? 0 : MANY_THREADS) | (same_warp ? 0 : MANY_WARPS);
         }
     }
     read = now;
@@ -189,16 +199,9 @@ static void remember_read(Stamp &read, Stamp now, bool shared)
 
 static Stamp stamp(const Worker &w, const Fiber *me, unsigned flags, uint32_t pc)
 {
-    Stamp now = {};
-    now.launch = launch_number;
-    now.block = w.block_linear & 0x3ffffff;
-    now.thread = me->linear & 1023;
-    now.bytes = 15;
-    now.atomic = (flags & ATOMIC) != 0;
-    now.pc = pc;
-    now.epoch = (uint16_t)epoch;
-    now.clock = clock_of(me->linear, me->lane);
-    return now;
+    return Stamp{(uint64_t)launch_number << OF_LAUNCH | (uint64_t)(w.block_linear & 0x3ffffff) << OF_BLOCK |
+                     (uint64_t)me->linear << OF_THREAD | BYTES | (flags & ATOMIC ? IS_ATOMIC : 0),
+                 (uint64_t)pc << 32 | (uint64_t)(uint16_t)epoch << 16 | clock_of(me->linear, me->lane)};
 }
 
 static void report_race(const Stamp &before, const Stamp &now, Verdict verdict, bool was_write, unsigned flags, size_t offset)
@@ -206,9 +209,9 @@ static void report_race(const Stamp &before, const Stamp &now, Verdict verdict, 
     const char *kind = verdict == BETWEEN_BLOCKS ? "race-between-blocks" : flags & SHARED ? "race-shared" : "race-global";
     const char *what = !(flags & STORE) ? "a read after a write" : was_write ? "a write after a write" : "a write after a read";
     const char *lacks = verdict == BETWEEN_BLOCKS ? "nothing orders the two blocks" : "no barrier between them";
-    Where where(pc_long(now.pc), region.base + offset);
-    where.other_pc = pc_long(before.pc);
-    report(kind, where, "%s by thread %u of block %u, %s; it is %s", what, (unsigned)before.thread, (unsigned)before.block, lacks,
+    Where where(pc_long(pc_in(now)), region.base + offset);
+    where.other_pc = pc_long(pc_in(before));
+    report(kind, where, "%s by thread %u of block %u, %s; it is %s", what, thread_of(before), block_of(before), lacks,
            memory_describe(region.base + offset).c_str());
 }
 
@@ -225,7 +228,7 @@ void race_access(const Worker &w, const Fiber *me, size_t offset, unsigned bytes
     size_t first = offset / 4, last = (offset + bytes - 1) / 4;
     for (size_t i = first; i <= last; i++) {
         unsigned low = i == first ? offset % 4 : 0, high = i == last ? (offset + bytes - 1) % 4 : 3;
-        now.bytes = ((2u << high) - 1) & ~((1u << low) - 1);
+        now.who = (now.who & ~BYTES) | (((2u << high) - 1) & ~((1u << low) - 1)) << 4;
         Word &word = words[i];
         Verdict verdict = judge(word.write, now, shared);
         bool was_write = verdict != ORDERED;
@@ -246,7 +249,7 @@ void race_access(const Worker &w, const Fiber *me, size_t offset, unsigned bytes
 void race_copy_made(const Worker &w, const Fiber *me, size_t offset, size_t bytes)
 {
     for (size_t i = offset / 4; i < (offset + bytes) / 4; i++)
-        words[i].write = stamp(w, me, 0, words[i].write.pc);
+        words[i].write = stamp(w, me, 0, pc_in(words[i].write));
 }
 
 } // namespace emu

@@ -15,6 +15,7 @@ namespace emu
 
 __thread Self *self;
 __thread Worker *worker;
+Worker *workers[MAX_WORKERS];
 Settings settings;
 
 constexpr size_t GUARD = 4 * KIB;
@@ -109,6 +110,13 @@ void give_up(Worker &w)
     __builtin_unreachable();
 }
 
+/* Leaves the fiber as the one that hangs. */
+void stop_now(Worker &w)
+{
+    w.hung = w.current();
+    give_up(w);
+}
+
 static void thread_exit(Worker &w, Fiber *me);
 
 /* What runs on every stack: the kernel for one thread after another, as long as fresh ones are next. */
@@ -143,7 +151,6 @@ static void barrier_release(Worker &w)
     w.barrier_votes = Votes{w.barrier_yes, w.barrier_arrived};
     visit(w, w.barrier_site, EMU_BARRIER, w.barrier_arrived);
     w.barrier_arrived = w.barrier_yes = 0;
-    w.progress.fetch_add(1, std::memory_order_relaxed);
     if (checked)
         check_barrier(w);
     for (int i = 0; i < w.warp_count; i++)
@@ -157,6 +164,7 @@ static void barrier(Site site, int predicate)
 {
     Worker &w = *worker;
     Fiber *me = w.current();
+    stop_if_asked(w);
     if (!w.barrier_arrived)
         w.barrier_site = site;
     else if (w.barrier_site.id != site.id)
@@ -201,6 +209,7 @@ static void thread_exit(Worker &w, Fiber *me)
     me->state = ENDED;
     w.live--;
     w.ended++;
+    w.progress.store(w.progress.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     copies_at_exit(w, me);
     warp_exit(w, me);
     if (w.barrier_arrived && w.live == w.barrier_arrived) {
@@ -275,6 +284,14 @@ static void report_deadlock(Worker &w)
     self = nullptr;
 }
 
+static void report_hang(Worker &w)
+{
+    watchdog_unblock();
+    self = w.hung;
+    report("hang", Where(w.stopped_at, nullptr), "no thread has ended for %g seconds; this one was running", settings.watchdog);
+    self = w.hung = nullptr;
+}
+
 static void block_run(Worker &w)
 {
     block_begin(w);
@@ -290,7 +307,8 @@ static void block_run(Worker &w)
         change(w, w.main, next->context, next, false);
     }
     self = nullptr;
-    w.progress.fetch_add(1, std::memory_order_relaxed);
+    if (w.hung)
+        report_hang(w);
     if (checked)
         check_block_end(w);
 }
@@ -299,8 +317,7 @@ static void block_run(Worker &w)
 
 static Worker *worker_number(int number)
 {
-    static Worker *all[MAX_WORKERS];
-    Worker *&w = all[number];
+    Worker *w = workers[number];
     if (!w) {
         w = new Worker();
         w->number = number;
@@ -324,6 +341,7 @@ static void run_blocks(Launch &launch, int number)
     w.block.blocks = launch.grid;
     w.random = Random(settings.seed + launch.number * 31u + (unsigned)number);
     w.failed = false;
+    watchdog_enter(w);
 #ifdef EMU_ASAN
     pthread_attr_t attributes;
     pthread_getattr_np(pthread_self(), &attributes);
@@ -347,6 +365,7 @@ static void run_blocks(Launch &launch, int number)
 #endif
         }
     }
+    watchdog_leave(w);
     visits_keep(launch, w);
     worker = nullptr;
 }
@@ -427,7 +446,9 @@ void launch_run(Launch &launch)
     }
     if (checked)
         check_launch_begin(launch);
+    watchdog_begin();
     helpers.run(launch, workers_for(launch) - 1);
+    watchdog_end();
 }
 
 emu_status launch_check(const Kernel *kernel, const unsigned grid[3], const unsigned block[3], size_t dynamic)

@@ -15,7 +15,6 @@ static void finish(Worker &w, int warp_number, WarpOp &op, const Fiber *last)
     op.open = false;
     Warp &warp = w.warps[warp_number];
     warp.open--;
-    w.progress.fetch_add(1, std::memory_order_relaxed);
     if (checked)
         check_warp_done(w, warp_number, op);
     for (uint32_t rest = op.mask; rest; rest &= rest - 1) {
@@ -77,6 +76,7 @@ void warp_together(Site site, WarpKind kind, uint32_t mask, void *arguments, War
     Fiber *me = w.current();
     Warp &warp = w.warp_of(me);
     uint32_t bit = 1u << me->lane;
+    stop_if_asked(w);
     if (!(mask & bit) || mask & ~warp.alive || mask & warp.at_barrier)
         mask = legal_mask(w, warp, me, site, mask);
     WarpOp *op = warp.open ? join(warp, site, kind, mask, bit) : nullptr;
