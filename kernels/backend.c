@@ -112,7 +112,12 @@ static osp_status emu_open(const struct osp_device_options *options, struct osp_
         return osp_fail(OSP_USAGE, "emu: device %d; the emulator is device 0 and the only one", o->device);
     if (!status)
         status = emu_driver_open(o->emu, &start.workers, &start.driver, &device);
-    return status ? status : device_new(&start, device, o->emu ? o->emu : "fast", out);
+    const char *mode = o->emu ? o->emu : "fast";
+    if (!status)
+        status = device_new(&start, device, mode, out);
+    if (!status)
+        snprintf(cuda_of(*out)->label, CUDA_LABEL, "emulator, %s", mode);
+    return status;
 }
 
 static void close_device(struct osp_device *opaque)

@@ -5,7 +5,7 @@
 
 #include "kernels/cuda.h"
 
-enum { STREAM_NON_BLOCKING = 1, OUT_OF_MEMORY = 2, OLDEST_MAJOR = 7, OLDEST_MINOR = 5 };
+enum { OLDEST_MAJOR = 7, OLDEST_MINOR = 5 };
 
 /* ---- Failures ------------------------------------------------------------------------------------- */
 
@@ -48,8 +48,9 @@ static osp_status failed(const struct cuda_device *device, CUresult code, const 
         name = "an error it has no name for";
     if (device->driver->cuGetErrorString(code, &text) || !text)
         text = "it does not say more";
-    return osp_fail(code == OUT_OF_MEMORY ? OSP_MEMORY : OSP_UNAVAILABLE, "%s: %s: %s (%d), %s%s%s%s%s", device->backend, call,
-                    name, code, text, what ? "; " : "", what ? what : "", advice ? "; " : "", advice ? advice : "");
+    return osp_fail(code == CUDA_ERROR_NUMBER_OUT_OF_MEMORY ? OSP_MEMORY : OSP_UNAVAILABLE, "%s: %s: %s (%d), %s%s%s%s%s",
+                    device->backend, call, name, code, text, what ? "; " : "", what ? what : "", advice ? "; " : "",
+                    advice ? advice : "");
 }
 
 osp_status cuda_check(const struct cuda_device *device, CUresult code, const char *call, const char *what)
@@ -70,7 +71,7 @@ static osp_status choose(struct cuda_device *device, int index)
     if (status)
         return status;
     if (count < 1)
-        return failed(device, 100, "cuDeviceGetCount", NULL);
+        return failed(device, CUDA_ERROR_NUMBER_NO_DEVICE, "cuDeviceGetCount", NULL);
     if (index < 0 || index >= count)
         return osp_fail(OSP_USAGE, "%s: device %d; this machine has %d, counted from 0", device->backend, index, count);
     return CUDA_DO(device, NULL, cuDeviceGet, &device->device, index);
@@ -128,9 +129,9 @@ osp_status cuda_device_open(struct cuda_device *device, int index, const char *d
     if (!status)
         status = cuda_enter(device);
     if (!status)
-        status = CUDA_DO(device, NULL, cuStreamCreate, &device->compute, STREAM_NON_BLOCKING);
+        status = CUDA_DO(device, NULL, cuStreamCreate, &device->compute, CUDA_STREAM_NON_BLOCKING);
     if (!status)
-        status = CUDA_DO(device, NULL, cuStreamCreate, &device->copy, STREAM_NON_BLOCKING);
+        status = CUDA_DO(device, NULL, cuStreamCreate, &device->copy, CUDA_STREAM_NON_BLOCKING);
     if (!status)
         status = cuda_stages_open(device);
     if (status)

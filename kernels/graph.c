@@ -1,13 +1,12 @@
-/* A plan's launches captured once and replayed: one call instead of one for each kernel. */
+/* A plan's launches captured once and replayed: one call instead of one for each kernel. The capture is relaxed: other threads of
+ * the program may go on using CUDA meanwhile. */
 #include "kernels/cuda.h"
-
-enum { CAPTURE_MODE_RELAXED = 2 }; /* other threads of the program may go on using CUDA meanwhile */
 
 static osp_status begin(struct osp_device *opaque)
 {
     struct cuda_device *device = cuda_of(opaque);
     osp_status status = cuda_enter(device);
-    return status ? status : CUDA_DO(device, NULL, cuStreamBeginCapture, device->compute, CAPTURE_MODE_RELAXED);
+    return status ? status : CUDA_DO(device, NULL, cuStreamBeginCapture, device->compute, CUDA_CAPTURE_MODE_RELAXED);
 }
 
 static osp_status end(struct osp_device *opaque, int keep, void **out)

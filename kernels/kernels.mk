@@ -10,7 +10,7 @@ OPS        := $(shell grep -o '^OSP_OP.[a-z0-9_]*' runtime/ops.def | cut -c8-)
 
 # AVX2 and FMA: an fmaf that is a call would cost tens of times more. backend.c looks whether the processor has them.
 CXXFLAGS   ?= -O3 -g
-CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers \
+CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),,-Wno-restrict) \
               -mavx2 -mfma -mf16c -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
 ifeq ($(SAN),1)
 CXXFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -49,6 +49,8 @@ $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(BUILD)/%.fatbin)
 
 $(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
+$(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
+
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
 CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
 CHECK_OBJ  := $(KERNEL_SRC:%.cu=$(BUILD)/%.check.o) $(EMU_SRC:%.cpp=$(BUILD)/%.check.o)
@@ -63,6 +65,8 @@ $(BUILD)/%.check.o: %.cpp
 $(BUILD)/libosprey-emu-check.so: $(CHECK_OBJ)
 	@echo "  LINK  $@"
 	$(Q)$(CXX) -shared -Wl,-z,defs -o $@ $^ -pthread
+
+run-all run-check run-check-long: $(BUILD)/libosprey-emu-check.so
 
 # ---- An op with no kernels yet has a ladder of none -------------------------------------------------------------
 ABSENT     := $(filter-out $(patsubst kernels/%/ladder.c,%,$(wildcard kernels/*/ladder.c)),$(OPS))

@@ -4,8 +4,6 @@
 
 #include "kernels/cuda.h"
 
-enum { NOT_READY = 600 };
-
 static osp_status reserve(struct osp_device *opaque, int marks)
 {
     struct cuda_device *device = cuda_of(opaque);
@@ -40,7 +38,7 @@ static osp_status seconds(struct osp_device *opaque, int from, int to, double *o
     if (status)
         return status;
     CUresult code = device->driver->cuEventElapsedTime(&milliseconds, device->marks[from], device->marks[to]);
-    if (code == NOT_READY) {
+    if (code == CUDA_ERROR_NUMBER_NOT_READY) {
         status = CUDA_DO(device, NULL, cuEventSynchronize, device->marks[to]);
         if (!status)
             status = CUDA_DO(device, NULL, cuEventElapsedTime, &milliseconds, device->marks[from], device->marks[to]);

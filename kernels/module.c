@@ -6,7 +6,6 @@
 
 #include "kernels/cuda.h"
 
-enum { JIT_ERROR_LOG_BUFFER = 5, JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6, MAX_DYNAMIC_SHARED_SIZE_BYTES = 8 };
 enum { LOG_BYTES = 2048, SHARED_WITHOUT_ASKING = 48 << 10 };
 
 /* Makes room for one more; the arrays grow while a model is prepared, not while it runs. */
@@ -51,7 +50,7 @@ static osp_status load_module(struct cuda_device *device, const struct cuda_imag
     if (status)
         return status;
     char log[LOG_BYTES] = "";
-    CUjit_option options[] = {JIT_ERROR_LOG_BUFFER, JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+    CUjit_option options[] = {CUDA_JIT_ERROR_LOG_BUFFER, CUDA_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
     void *values[] = {log, (void *)(uintptr_t)sizeof log};
     CUresult code = device->driver->cuModuleLoadDataEx(out, image->data, 2, options, values);
     if (code)
@@ -105,7 +104,7 @@ osp_status cuda_launch(struct osp_device *opaque, const struct cuda_kernel *kern
     if (!status)
         status = cuda_function(device, kernel, &function);
     if (!status && shared_bytes > SHARED_WITHOUT_ASKING && shared_bytes > function->shared_bytes) {
-        status = CUDA_DO(device, kernel->name, cuFuncSetAttribute, function->function, MAX_DYNAMIC_SHARED_SIZE_BYTES,
+        status = CUDA_DO(device, kernel->name, cuFuncSetAttribute, function->function, CUDA_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                          (int)shared_bytes);
         if (!status)
             function->shared_bytes = shared_bytes;

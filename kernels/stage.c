@@ -5,16 +5,14 @@
 
 #include "kernels/cuda.h"
 
-enum { EVENT_DISABLE_TIMING = 2 };
-
 osp_status cuda_stages_open(struct cuda_device *device)
 {
-    osp_status status = CUDA_DO(device, NULL, cuEventCreate, &device->computed, EVENT_DISABLE_TIMING);
+    osp_status status = CUDA_DO(device, NULL, cuEventCreate, &device->computed, CUDA_EVENT_DISABLE_TIMING);
     for (int i = 0; !status && i < CUDA_STAGES; i++) {
         struct cuda_stage *stage = &device->stage[i];
         status = CUDA_DO(device, "pinned host memory for copies", cuMemHostAlloc, &stage->memory, CUDA_STAGE_BYTES, 0);
         if (!status)
-            status = CUDA_DO(device, NULL, cuEventCreate, &stage->done, EVENT_DISABLE_TIMING);
+            status = CUDA_DO(device, NULL, cuEventCreate, &stage->done, CUDA_EVENT_DISABLE_TIMING);
     }
     return status;
 }

@@ -112,6 +112,10 @@ struct osp_session_options {
     int threads;         /* cpu: 0: all cores that this process may use */
     int plans;           /* how many plans are kept at once, least recently used dropped; 0: 4 */
     int keep;            /* 1: keep every intermediate value for osp_session_value (no memory is shared between values) */
+    const char *driver;  /* cuda: the driver library's path, or "ptx" for the one that interprets PTX; NULL: OSPREY_CUDA_DRIVER, or the system's */
+    int device;          /* cuda: which GPU, from 0 */
+    const char *emu;     /* emu: "fast", "shuffled=SEED", "check" or "count"; NULL: fast */
+    int graph;           /* cuda, emu: 1: each plan is captured once as a graph and replayed; its nodes then have no times of their own */
 };
 
 /* Opens the backend's device; options NULL: defaults. Weights are packed at the first run. OSP_USAGE, OSP_UNAVAILABLE, OSP_MEMORY. */
@@ -186,6 +190,7 @@ struct osp_session_times {
     double network;     /* first node to last */
     double download;    /* boxes from the device */
     double postprocess; /* boxes back to original pixels */
+    int graph;          /* 1: the nodes ran as one captured graph */
 };
 void osp_session_times(const struct osp_session *session, struct osp_session_times *out);
 

@@ -207,6 +207,7 @@ void osp_plan_bind(struct osp_plan *plan, void *arena, void *pixels, size_t pixe
         plan->bound_arena = arena;
         plan->bound_pixels = pixels;
         plan->bound_images = images;
+        plan->rehearsed = plan->recorded = 0;
     }
     for (int i = 0; i < graph->node_count; i++) {
         const struct osp_graph_node *from = &graph->nodes[i];

@@ -55,6 +55,9 @@ struct osp_plan {
     osp_value counts;     /* the value that limits rows, as the first node with counts has it; OSP_NONE */
     int32_t *counts_host; /* [dims.n]: of the last run */
     int ran;
+    int rehearsed;   /* what this binding's launches need is loaded */
+    void *recording; /* of a run with `recorded` set; the session's backend destroys it. NULL: none */
+    int recorded;
     uint64_t used; /* for the least-recently-used rule */
 };
 

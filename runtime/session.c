@@ -18,7 +18,7 @@ struct osp_session {
     struct osp_device *device;
     char *resize; /* NULL: the model's */
     struct osp_pins pins;
-    int keep;
+    int keep, record;
     struct osp_plan **plans; /* [plan_room], the first plan_count are used */
     int plan_room, plan_count;
     uint64_t clock; /* counts uses of plans */
@@ -94,6 +94,7 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
     s->graph = osp_model_graph(model);
     s->backend = find_backend(name);
     s->keep = o->keep;
+    s->record = o->graph;
     s->plan_room = o->plans ? o->plans : 4;
     atomic_flag_clear(&s->busy);
     osp_status status = s->backend ? OSP_OK : no_such_backend(name);
@@ -103,8 +104,10 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
         status = allocate_tables(s);
     if (!status)
         status = osp_pins_parse(o->use, s->graph, s->backend, &s->pins);
+    if (!status && s->record && !s->backend->capture)
+        status = osp_fail(OSP_USAGE, "backend %s cannot capture a graph", s->backend->name);
     if (!status)
-        status = s->backend->open(&(struct osp_device_options){.threads = o->threads, .isa = o->isa}, &s->device);
+        status = s->backend->open(&(struct osp_device_options){o->threads, o->isa, o->driver, o->device, o->emu}, &s->device);
     if (!status)
         status = s->backend->clock->reserve(s->device, s->graph->node_count + 1);
     if (status) {
@@ -127,11 +130,20 @@ static void release_states(struct osp_session *s)
     }
 }
 
+static void forget_recording(struct osp_session *s, struct osp_plan *plan)
+{
+    if (plan->recording)
+        s->backend->capture->destroy(s->device, plan->recording);
+    plan->recording = NULL;
+}
+
 void osp_session_close(struct osp_session *s)
 {
     if (!s)
         return;
     if (s->device) {
+        for (int i = 0; i < s->plan_count; i++)
+            forget_recording(s, s->plans[i]);
         release_states(s);
         s->backend->memory->free(s->device, s->arena.data);
         s->backend->memory->free(s->device, s->pixels.data);
@@ -190,6 +202,7 @@ static osp_status find_plan(struct osp_session *s, struct osp_dims dims, struct 
         place = oldest;
         if (s->last == s->plans[oldest])
             s->last = NULL;
+        forget_recording(s, s->plans[oldest]);
         osp_plan_free(s->plans[oldest]);
     } else {
         s->plan_count++;
@@ -270,31 +283,69 @@ static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
             continue;
         osp_status status = node->kernel->prepare(s->device, &node->call, &s->states[slot]);
         if (status)
-            return status;
+            return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
         s->prepared[slot] = 1;
         packed++;
     }
     return packed ? osp_safetensors_unchanged(s->graph->file) : OSP_OK;
 }
 
-/* Runs every node and reads the clock and the row counts afterwards. */
+/* Starts every node. marks: with a time mark behind each. */
+static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan, int marks)
+{
+    for (int i = 0; i < s->graph->node_count; i++) {
+        const struct osp_plan_node *node = &plan->nodes[i];
+        osp_status status = node->kernel->run(s->device, &node->call, &s->states[state_of(s, plan, i)]);
+        if (status)
+            return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
+        if (marks && (status = s->backend->clock->mark(s->device, i + 1)))
+            return status;
+    }
+    return OSP_OK;
+}
+
+/* What the backend does once for a plan in its memory: loads all that its launches need, and records them if that is asked for. */
+static osp_status rehearse(struct osp_session *s, struct osp_plan *plan)
+{
+    const struct osp_capture *capture = s->backend->capture;
+    if (!capture || (plan->rehearsed && plan->recorded >= s->record))
+        return OSP_OK;
+    osp_status status = capture->rehearse(s->device, 1);
+    if (!status)
+        status = start_nodes(s, plan, 0);
+    osp_status back = capture->rehearse(s->device, 0);
+    status = status ? status : back;
+    plan->rehearsed = !status;
+    if (status || !s->record)
+        return status;
+    forget_recording(s, plan);
+    status = capture->begin(s->device);
+    if (status)
+        return status;
+    status = start_nodes(s, plan, 0);
+    back = capture->end(s->device, !status, &plan->recording);
+    status = status ? status : back;
+    plan->recorded = !status;
+    return status;
+}
+
+/* Runs the nodes, one by one or as they were recorded; then reads the row counts and the clock. */
 static osp_status run_nodes(struct osp_session *s, struct osp_plan *plan)
 {
     const struct osp_clock *clock = s->backend->clock;
     int count = s->graph->node_count;
     osp_status status = clock->mark(s->device, 0);
-    for (int i = 0; !status && i < count; i++) {
-        status = plan->nodes[i].kernel->run(s->device, &plan->nodes[i].call, &s->states[state_of(s, plan, i)]);
-        if (!status)
-            status = clock->mark(s->device, i + 1);
-    }
-    for (int i = 0; !status && i < count; i++)
-        status = clock->seconds(s->device, i, i + 1, &plan->nodes[i].seconds);
     if (!status)
-        status = clock->seconds(s->device, 0, count, &s->times.network);
+        status = s->record ? s->backend->capture->launch(s->device, plan->recording) : start_nodes(s, plan, 1);
+    if (!status && s->record)
+        status = clock->mark(s->device, count);
     if (!status && plan->counts != OSP_NONE)
         status = s->backend->memory->download(s->device, plan->counts_host, plan->values[plan->counts].data,
                                               (size_t)plan->dims.n * sizeof *plan->counts_host);
+    for (int i = 0; !status && !s->record && i < count; i++)
+        status = clock->seconds(s->device, i, i + 1, &plan->nodes[i].seconds);
+    if (!status)
+        status = clock->seconds(s->device, 0, count, &s->times.network);
     return status;
 }
 
@@ -316,13 +367,17 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
         status = upload(s, pictures, images, n, &pixel_bytes);
     if (status)
         return status;
+    double t3 = osp_seconds();
     osp_plan_bind(plan, s->arena.data, s->pixels.data, pixel_bytes, s->images.data);
-    s->times.plan = t1 - t0;
-    s->times.pack = t2 - t1;
-    s->times.upload = osp_seconds() - t2;
-    s->times.download = 0;
     s->last = NULL;
-    status = run_nodes(s, plan);
+    status = rehearse(s, plan);
+    s->times.plan = t1 - t0;
+    s->times.pack = t2 - t1 + osp_seconds() - t3;
+    s->times.upload = t3 - t2;
+    s->times.download = 0;
+    s->times.graph = s->record;
+    if (!status)
+        status = run_nodes(s, plan);
     if (!status) {
         plan->ran = 1;
         s->last = plan;

@@ -27,6 +27,10 @@ void times_add_run(struct times *times, int later, const struct osp_session *ses
     times->download[later] += t.download;
     times->postprocess[later] += t.postprocess;
     const struct osp_plan *plan = osp_session_last_plan(session);
+    if (t.graph) {
+        times->stage[stage_index(times, "one captured graph")].seconds[later] += t.network;
+        return;
+    }
     for (int i = 0; plan && i < osp_plan_lines(plan); i++) {
         struct osp_line line;
         osp_plan_line(plan, i, &line);

@@ -69,7 +69,7 @@ struct case_view {
                                        (float)want */
 };
 
-/* What is known of a rung that is not held to the rules. Name: "backend/op/rung". */
+/* What is known of a rung that is not held to the rules. Name: "backend/op/rung"; "cuda" stands for emu too. */
 struct case_rung {
     const char *name;
     bool may_refuse; /* it does not take every call; it must still run one case */

@@ -13,35 +13,44 @@
 #include "runtime/constant.h"
 #include "runtime/shape.h"
 
-/* ---- Devices: each backend opened for each instruction set and thread count ------------------------------ */
+/* ---- Devices ---------------------------------------------------------------------------------------------- */
 
-static void open_bench(struct harness *harness, const struct osp_backend *backend, const char *isa, int threads)
+static void open_bench(struct harness *harness, const struct osp_backend *backend, const struct osp_device_options *options)
 {
-    struct osp_device_options options = {.threads = threads, .isa = isa};
     struct osp_device *device;
-    osp_status status = backend->open(&options, &device);
-    if (status == OSP_USAGE && isa)
+    osp_status status = backend->open(options, &device);
+    if (status == OSP_USAGE && options->isa)
         return; /* an instruction set of another backend */
     if (status == OSP_UNAVAILABLE) {
-        if (threads == 1)
-            print_message("NOT RUN: %s %s: %s\n", backend->name, isa ? isa : "", osp_message());
+        static char said[1024]; /* not for each op again */
+        if (options->threads <= 1 && strncmp(said, osp_message(), sizeof said - 1) != 0)
+            print_message("NOT RUN: %s %s: %s\n", backend->name, options->isa ? options->isa : "", osp_message());
+        snprintf(said, sizeof said, "%s", osp_message());
         return;
     }
     if (status != OSP_OK)
         fail_msg("%s: open: %s", backend->name, osp_message());
-    if (threads > 1 && backend->threads(device) != threads) { /* threads mean nothing here */
+    if (options->threads > 1 && backend->threads(device) != options->threads) { /* threads mean nothing here */
         backend->close(device);
         return;
     }
     assert_true(harness->count < HARNESS_DEVICES);
     struct bench *bench = &harness->benches[harness->count++];
-    *bench = (struct bench){.backend = backend, .device = device};
+    *bench = (struct bench){.backend = backend, .device = device, .watched = options->emu && !strcmp(options->emu, "check")};
     snprintf(bench->label, sizeof bench->label, "%s x%d", backend->isa(device), backend->threads(device));
+}
+
+void harness_add(struct harness *harness, const char *backend, const struct osp_device_options *options)
+{
+    for (int b = 0; harness->backends[b]; b++)
+        if (!strcmp(harness->backends[b]->name, backend))
+            open_bench(harness, harness->backends[b], options);
 }
 
 void harness_open(struct harness *harness, const struct osp_backend *const *backends)
 {
     static const char *const isas[] = {"portable", "avx2", "avx512", NULL};
+    static const char *const orders[] = {"shuffled=1", "shuffled=2", "shuffled=3", "shuffled=4"};
     *harness = (struct harness){.backends = backends};
     for (int b = 0; backends[b]; b++) {
         int before = harness->count;
@@ -49,9 +58,11 @@ void harness_open(struct harness *harness, const struct osp_backend *const *back
             if (!isas[i] && harness->count > before)
                 continue; /* the default is one of those that were opened */
             for (int threads = 1; threads <= 3; threads++)
-                open_bench(harness, backends[b], isas[i], threads);
+                open_bench(harness, backends[b], &(struct osp_device_options){.threads = threads, .isa = isas[i]});
         }
     }
+    for (int i = 0; i < CASE_COUNT(orders); i++)
+        harness_add(harness, "emu", &(struct osp_device_options){.threads = 1, .emu = orders[i]});
 }
 
 void harness_close(struct harness *harness)
@@ -365,7 +376,7 @@ static bool run_rung(const struct subject *subject, struct problem *problem, boo
 static struct case_rung known_rung(const struct case_table *table, const char *backend, enum osp_op op, const char *rung)
 {
     char name[128];
-    snprintf(name, sizeof name, "%s/%s/%s", backend, osp_op_name(op), rung);
+    snprintf(name, sizeof name, "%s/%s/%s", strcmp(backend, "emu") ? backend : "cuda", osp_op_name(op), rung);
     for (int i = 0; i < table->rung_count; i++)
         if (strcmp(table->rungs[i].name, name) == 0)
             return table->rungs[i];

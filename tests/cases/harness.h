@@ -27,11 +27,17 @@ struct harness {
     char first[512]; /* its first failure */
 };
 
-/* A backend or instruction set that is not on this machine is said so on stdout; any other failure to open fails the test. */
+/* Each backend, with each of its instruction sets or modes and 1, 2 and 3 threads. What is not on this machine is said so on
+ * stdout; any other failure to open fails the test. */
 void harness_open(struct harness *harness, const struct osp_backend *const *backends);
+/* One device more, of a backend in harness->backends. */
+void harness_add(struct harness *harness, const char *backend, const struct osp_device_options *options);
 void harness_close(struct harness *harness);
 
 /* Every case of the table; returns the number of broken rules, of which the first HARNESS_SHOWN are printed. */
 int harness_run(struct harness *harness, const struct case_table *table, enum osp_op op);
+
+/* A program that runs every op's table through the devices that `open` opens: what main returns. (ops.c) */
+int harness_main(void (*open)(struct harness *harness));
 
 #endif

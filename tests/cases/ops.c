@@ -1,0 +1,51 @@
+/* A cmocka program with one test for each op. The list is ops.def. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "harness.h"
+
+static struct harness harness;
+static void (*open_devices)(struct harness *);
+
+/* Devices are opened for each op anew: what goes wrong on one does not spoil the next. */
+static int open_all(void **state)
+{
+    static int said;
+    open_devices(&harness);
+    for (int i = 0; !said && i < harness.count; i++)
+        print_message("%s on %s\n", harness.benches[i].backend->name, harness.benches[i].label);
+    said = 1;
+    return harness.count == 0;
+}
+
+static int close_all(void **state)
+{
+    harness_close(&harness);
+    return 0;
+}
+
+static void test_op(const struct case_table *table, enum osp_op op)
+{
+    int failures = harness_run(&harness, table, op);
+    if (failures)
+        fail_msg("%s: %d failures%s", osp_op_name(op), failures, failures > HARNESS_SHOWN ? ", not all of them shown" : "");
+}
+
+#define OSP_OP(name, help)                                                                                                       \
+    static void test_##name(void **state) { test_op(&cases_##name, OSP_##name); }
+#include "runtime/ops.def"
+#undef OSP_OP
+
+int harness_main(void (*open)(struct harness *))
+{
+    const struct CMUnitTest tests[] = {
+#define OSP_OP(name, help) cmocka_unit_test_setup_teardown(test_##name, open_all, close_all),
+#include "runtime/ops.def"
+#undef OSP_OP
+    };
+    open_devices = open;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
