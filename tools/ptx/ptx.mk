@@ -14,4 +14,4 @@ $(BUILD)/libcuda-ptx.so: $(PTX_OBJ)
 # Tests of the interpreter and of the driver are linked with its objects, not with the shared library: they look inside.
 $(BUILD)/tests/libptx.a: $(PTX_OBJ)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
-$(BUILD)/tests/test_ptx_exec: $(BUILD)/tests/libptx.a
+$(filter $(BUILD)/tests/test_ptx%,$(TESTS)): $(BUILD)/tests/libptx.a
