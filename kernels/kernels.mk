@@ -51,6 +51,23 @@ $(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
 $(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
 
+# ---- make ptxas: registers, shared memory, spills and occupancy, on all architectures ---------------------------
+define PTX_RULE
+$$(BUILD)/%.$(1).ptx: %.cu
+	@mkdir -p $$(@D); echo "  NVCC  $$< (PTX of compute_$(1))"
+	$$(Q)$$(NVCC) -ptx $$(NVCCFLAGS) -arch=compute_$(1) -MMD -MP -MF $$@.d -o $$@ $$<
+endef
+$(foreach a,75 80 90,$(eval $(call PTX_RULE,$(a))))
+.PHONY: ptxas
+ptxas: $(foreach a,75 80 90,$(KERNEL_SRC:%.cu=$(BUILD)/%.$(a).ptx))
+	$(Q)sh tools/ptxas.sh $(BUILD) "$(NVCC)" "$(COMMIT)" $(KERNEL_SRC:%.cu=%)
+
+# A libcuda that answers as told, for tests/test_cuda_faults.c.
+$(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c
+	@mkdir -p $(@D); echo "  CC    $<"
+	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -MF $(@:.so=.d) -o $@ $<
+$(BUILD)/tests/test_cuda_faults: | $(BUILD)/tests/libcuda-fake.so
+
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
 CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
 CHECK_OBJ  := $(KERNEL_SRC:%.cu=$(BUILD)/%.check.o) $(EMU_SRC:%.cpp=$(BUILD)/%.check.o)
@@ -71,8 +88,10 @@ run-all run-check run-check-long: $(BUILD)/libosprey-emu-check.so
 # ---- An op with no kernels yet has a ladder of none -------------------------------------------------------------
 ABSENT     := $(filter-out $(patsubst kernels/%/ladder.c,%,$(wildcard kernels/*/ladder.c)),$(OPS))
 LIB_OBJ    += $(if $(ABSENT),$(BUILD)/kernels/absent.o)
-$(BUILD)/kernels/absent.c: kernels/kernels.mk $(wildcard kernels/*/ladder.c)
+.PHONY: force
+$(BUILD)/kernels/absent.c: force
 	@mkdir -p $(@D)
-	$(Q)for op in $(ABSENT); do echo "#include \"kernels/launch.h\""; echo "extern const struct osp_ladder cuda_$${op}_ladder; const struct osp_ladder cuda_$${op}_ladder;"; done > $@
+	$(Q)for op in $(ABSENT); do echo "#include \"kernels/launch.h\""; echo "extern const struct osp_ladder cuda_$${op}_ladder; const struct osp_ladder cuda_$${op}_ladder;"; done > $@.new
+	$(Q)cmp -s $@ $@.new || mv $@.new $@
 $(BUILD)/kernels/absent.o: $(BUILD)/kernels/absent.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

@@ -1,0 +1,82 @@
+#!/bin/sh
+# make ptxas: registers, shared memory and occupancy of every kernel on every architecture, as ptxas reports them. Prints a table, puts it
+# between the markers of kernels/README.md, and fails when a kernel spills registers to memory.
+#
+#     tools/ptxas.sh BUILD NVCC COMMIT kernels/conv2d/01_naive ...
+#
+# BUILD/NAME.75.ptx, .80.ptx and .90.ptx are what nvcc made. The machine code of sm_86 and sm_89 comes from that of compute_80, of sm_100 and
+# sm_120 from that of compute_90, as in the program.
+set -eu
+build=$1 nvcc=$2 commit=$3
+shift 3
+ptxas=$(dirname "$nvcc")/ptxas
+known=$("$nvcc" --list-gpu-code)
+log=$build/ptxas.log
+readme=kernels/README.md
+: >"$log"
+
+for name in "$@"; do
+    for pair in 75:75 80:80 80:86 80:89 90:90 90:100 90:120; do
+        ptx=$build/$name.${pair%:*}.ptx sm=sm_${pair#*:}
+        case $known in *$sm*) ;; *) continue ;; esac
+        echo "file $name $sm" >>"$log"
+        sed -n 's/^\.visible \.entry \([a-z0-9_]*\)(.*/entry \1/p; s/^\.maxntid \([0-9]*\).*/threads \1/p' "$ptx" >>"$log"
+        "$ptxas" -v -arch=$sm -o /dev/null "$ptx" >>"$log" 2>&1 || { cat "$log"; exit 1; }
+    done
+done
+
+# Blocks that fit a multiprocessor by warps, registers, shared memory and their number; limits of performance.md 5e.
+awk -v nvcc="$("$nvcc" --version | sed -n 's/.*release [0-9.]*, V\([0-9.]*\).*/\1/p')" -v commit="$commit" '
+function up(x, step) { return int((x + step - 1) / step) * step }
+function least(a, b) { return a < b ? a : b }
+function occupancy(sm, threads, registers, shared,    warps, fit, each) {
+    warps = up(threads, 32) / 32
+    fit = least(int(max_warps[sm] / warps), max_blocks[sm])
+    each = up(registers * 32, 256)
+    if (each > 0) fit = least(fit, int(int(16384 / each) * 4 / warps))
+    each = up(shared + (sm == "sm_75" ? 0 : 1024), sm == "sm_75" ? 256 : 128)
+    if (each > 0) fit = least(fit, int(max_shared[sm] * 1024 / each))
+    return int(100 * fit * warps / max_warps[sm] + 0.5)
+}
+BEGIN {
+    count = split("sm_75 sm_80 sm_86 sm_89 sm_90 sm_100 sm_120", sms)
+    split("32 64 48 48 64 64 48", w); split("16 32 16 24 32 32 24", b); split("64 164 100 100 228 228 100", s)
+    for (i = 1; i <= count; i++) { max_warps[sms[i]] = w[i]; max_blocks[sms[i]] = b[i]; max_shared[sms[i]] = s[i] }
+}
+$1 == "file" { sm = $3; seen[sm] = 1 }
+$1 == "entry" { kernel = $2; if (!(kernel in known)) { known[kernel] = 1; order[++kernels] = kernel } }
+$1 == "threads" { threads[kernel] = $2 }
+/Compiling entry function/ { split($0, part, "\047"); at = part[2] }
+/spill stores/ {
+    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) { spills++; spilled = spilled "\n" at " on " sm ": " $0 }
+}
+/Used [0-9]+ registers/ {
+    for (i = 2; i <= NF; i++) {
+        if ($i ~ /^registers/) registers[at, sm] = $(i - 1)
+        if ($i ~ /^smem/) shared[at] = $(i - 2)
+    }
+}
+END {
+    printf "ptxas of nvcc %s, commit %s: registers a thread, and the share of a multiprocessor\047s warps that fit at once.\n", nvcc, commit
+    printf "Static shared memory only; threads are the most that a block may have.\n\n| kernel | threads | shared, bytes |"
+    for (i = 1; i <= count; i++) if (sms[i] in seen) printf " %s |", sms[i]
+    printf "\n|---|---|---|"
+    for (i = 1; i <= count; i++) if (sms[i] in seen) printf "---|"
+    for (k = 1; k <= kernels; k++) {
+        printf "\n| `%s` | %d | %d |", order[k], threads[order[k]], shared[order[k]]
+        for (i = 1; i <= count; i++)
+            if (sms[i] in seen)
+                printf " %d, %d %% |", registers[order[k], sms[i]], occupancy(sms[i], threads[order[k]], registers[order[k], sms[i]], shared[order[k]])
+    }
+    printf "\n\n%d kernels; %s.\n", kernels, spills ? spills " spills:" spilled : "no spills on any architecture"
+    exit spills > 0
+}' "$log" >"$build/ptxas.md" && verdict=0 || verdict=1
+cat "$build/ptxas.md"
+
+if [ "$verdict" = 0 ] && grep -q '<!-- ptxas -->' "$readme"; then
+    awk -v table="$build/ptxas.md" '
+        /<!-- ptxas -->/ { print; while ((getline line < table) > 0) print line; skip = 1; next }
+        /<!-- end -->/ { skip = 0 }
+        !skip' "$readme" >"$build/README.md" && cat "$build/README.md" >"$readme"
+fi
+exit "$verdict"
