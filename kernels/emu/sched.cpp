@@ -319,7 +319,7 @@ static Worker *worker_number(int number)
 {
     Worker *w = workers[number];
     if (!w) {
-        w = new Worker();
+        w = workers[number] = new Worker();
         w->number = number;
         w->shared = arena_of(number);
         w->stacks = static_cast<char *>(
