@@ -49,19 +49,17 @@ static uint32_t flag_of(const char *part, size_t n)
 
 bool ptx_row_matches(const char *pattern, const char *opcode, uint32_t *flags)
 {
-    bool first = true;
     *flags = 0;
     while (*pattern) {
         size_t n = part_length(pattern), m = part_length(opcode);
         bool optional = pattern[n - 1] == '?';
         if (*opcode && part_matches(pattern, n - optional, opcode, m)) {
-            *flags |= first ? 0 : flag_of(opcode, m);
+            *flags |= optional ? flag_of(opcode, m) : 0; /* a modifier that the row itself computes is no flag */
             opcode += m + (opcode[m] == '.');
         } else if (!optional) {
             return false;
         }
         pattern += n + (pattern[n] == '.');
-        first = false;
     }
     return *opcode == '\0';
 }

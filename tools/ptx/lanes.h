@@ -234,8 +234,7 @@ static inline uint16_t half_from(float f)
     uint32_t normal = (m + 0xfffu + (m >> 13 & 1)) >> 13;
     uint32_t r = m < 0x38800000u ? small : normal - (112u << 10);
     r = m >= 0x477ff000u ? 0x7c00u : r;
-    r = m > 0x7f800000u ? 0x7fffu : r;
-    return (uint16_t)(sign | r);
+    return (uint16_t)(m > 0x7f800000u ? 0x7fffu : sign | r);
 }
 
 static inline float brain_to(uint16_t x) { return float_of((uint32_t)x << 16); }
