@@ -1,5 +1,5 @@
-/* Ways of asking for memory whose cost can be worked out by hand: tests/test_counters.c has the numbers. A line that is counted
- * says in a comment what it does. */
+/* Ways of asking for memory whose cost can be worked out by hand: tests/test_counters.c has the numbers. Some
+ * lines say in a comment what they do. */
 #include "kernels/device.h"
 
 template <class T> CUDA_DEVICE void copy(const T *a, T *b, int n, int stride, int offset)
@@ -61,10 +61,10 @@ CUDA_KERNEL(odd_even, 32, const float *a, float *b, int, int, int)
     int t = threadIdx.x;
     float v;
     if (t & 1)
-        v = a[t];
+        v = a[t]; /* load odd */
     else
-        v = a[t + 32] * 2;
-    b[t] = v;
+        v = a[t + 32] * 2; /* load even */
+    b[t] = v; /* store */
 }
 
 /* Lane t goes round t + 1 times. */
