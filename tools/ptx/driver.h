@@ -7,6 +7,9 @@
 #include "ptx.h"
 
 enum { DRIVER_VERSION = 13000, OLDEST_API = 3010 };
+_Static_assert(sizeof(CUDA_MEMCPY2D) == 128 && sizeof(CUlaunchAttribute) == 72 && sizeof(CUlaunchConfig) == 56 &&
+                   sizeof(CUctxCreateParams) == 24 && sizeof(CUDA_GRAPH_INSTANTIATE_PARAMS) == 32 && sizeof(CUuuid) == 16,
+               "what clients pass has the sizes of <cuda.h>");
 
 /* ---- Objects and handles: handle.c. A handle is a number that no pointer has: kind, generation and index of a table, so that a
  * stale or invented one is told from a live one without following it. ---- */
@@ -96,7 +99,6 @@ struct context {
     size_t stack_limit, printf_limit, heap_limit;
     int cache_config, shared_config;
 };
-void drv_context_of_thread_clear(void);
 
 /* ---- Streams and what waits in them: queue.c, stream.c, event.c ---- */
 struct marker { /* an event as it was recorded once */

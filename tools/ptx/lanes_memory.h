@@ -1,11 +1,12 @@
-/* Loads and stores of a warp; included by lanes.simd.c. First all lanes' addresses are checked at once: range, alignment, and whether they
- * lie in a row or are all the same; then the values move. Lanes that do not take part get the address of one that does. */
+/* Loads and stores of a warp; included by lanes.simd.c. First all lanes' addresses are checked at once: range, alignment, and
+ * whether they lie in a row or are all the same; then the values move. Lanes that do not take part get the address of one that
+ * does. */
 
 enum { WIDE_ADDRESS = 1, NEXT_TO_EACH_OTHER = 1, ALL_THE_SAME = 2, ANYWHERE = 3 };
 
 struct reach {
     uint64_t address[LANES]; /* relative to base */
-    uint8_t *base;
+    uint64_t base;           /* a number: for global memory it lies far outside of any object until the address is added */
     uint64_t low, high;
     int kind;
 };
@@ -47,22 +48,23 @@ static bool reach(struct warp *w, const struct insn *i, uint32_t lanes, struct r
         return ptx_reach_misaligned(w, i, lanes, r->address, bytes);
     switch (space) {
     case SPACE_SHARED:
-        r->base = b->shared;
-        return (r->high < b->shared_bytes && b->shared_bytes - r->high >= bytes) || ptx_reach_shared(w, i, lanes, r->address, bytes);
+        r->base = (uintptr_t)b->shared;
+        return (r->high < b->shared_bytes && b->shared_bytes - r->high >= bytes) ||
+               ptx_reach_shared(w, i, lanes, r->address, bytes);
     case SPACE_GLOBAL:
     case SPACE_CONST:
-        r->base = b->global - PTX_GLOBAL_BASE;
+        r->base = (uintptr_t)b->global - PTX_GLOBAL_BASE;
         return (r->low >= span->low && r->high < span->high && span->high - r->high >= bytes) ||
                ptx_reach_global(w, i, lanes, r->address, bytes);
     case SPACE_LOCAL:
-        r->base = w->local;
+        r->base = (uintptr_t)w->local;
         if (r->high > b->local_bytes || b->local_bytes - r->high < bytes)
             return ptx_reach_local(w, i, lanes, r->address, bytes);
         EACH_LANE r->address[l] += (uint64_t)l * b->local_bytes;
         r->kind = ANYWHERE;
         return true;
     default:
-        r->base = b->params;
+        r->base = (uintptr_t)b->params;
         return (r->high < b->param_bytes && b->param_bytes - r->high >= bytes) || ptx_reach_param(w, i, lanes, r->address, bytes);
     }
 }
@@ -114,7 +116,8 @@ static bool shadow_set(const struct warp *w, const struct reach *r, uint32_t byt
     for (int l = 0; l < last; l++) {
         const uint8_t *s = shadow + r->address[l];
         if (bytes == 16)
-            wrong |= (((const u64 *)(const void *)s)[0] ^ 0x0101010101010101ull) | (((const u64 *)(const void *)s)[1] ^ 0x0101010101010101ull);
+            wrong |= (((const u64 *)(const void *)s)[0] ^ 0x0101010101010101ull) |
+                     (((const u64 *)(const void *)s)[1] ^ 0x0101010101010101ull);
         else if (bytes == 8)
             wrong |= *(const u64 *)(const void *)s ^ 0x0101010101010101ull;
         else if (bytes == 4)
@@ -128,99 +131,99 @@ static bool shadow_set(const struct warp *w, const struct reach *r, uint32_t byt
 
 #define FOR_LANES(lanes) for (uint32_t left_ = (lanes), l = 0; left_ && (l = (uint32_t)first_lane(left_), 1); left_ &= left_ - 1)
 
-#define MOVERS(T, N)                                                                                                                      \
-    static inline __attribute__((always_inline)) bool load_##T##_##N##_lanes(struct warp *w, const struct insn *i, uint32_t lanes,        \
-                                                                             struct reach *r, enum ptx_space space)                       \
-    {                                                                                                                                     \
-        T *d[N];                                                                                                                          \
-        if (!reach(w, i, lanes, r, sizeof(T) * N, space))                                                                                 \
-            return false;                                                                                                                 \
-        if (space == SPACE_SHARED && !shadow_set(w, r, sizeof(T) * N))                                                                    \
-            return ptx_reach_unset(w, i, lanes, r->address, sizeof(T) * N);                                                               \
-        for (int k = 0; k < N; k++)                                                                                                       \
-            d[k] = AT(T, N == 1 ? i->d : i->more[k]);                                                                                     \
-        if (r->kind == ALL_THE_SAME) {                                                                                                    \
-            const T *from = (const T *)(const void *)(r->base + r->low);                                                                  \
-            for (int k = 0; k < N; k++) {                                                                                                 \
-                const T value = from[k];                                                                                                  \
-                T *to = d[k];                                                                                                             \
-                EACH_LANE to[l] = lanes >> l & 1 ? value : to[l];                                                                         \
-            }                                                                                                                             \
-        } else if (r->kind == NEXT_TO_EACH_OTHER && N == 1) {                                                                             \
-            memcpy(d[0], r->base + r->low, LANES * sizeof(T));                                                                            \
-        } else if (lanes == (uint32_t)ALL) {                                                                                              \
-            for (int l = 0; l < LANES; l++) {                                                                                             \
-                const T *from = (const T *)(const void *)(r->base + r->address[l]);                                                       \
-                for (int k = 0; k < N; k++)                                                                                               \
-                    d[k][l] = from[k];                                                                                                    \
-            }                                                                                                                             \
-        } else {                                                                                                                          \
-            FOR_LANES(lanes)                                                                                                              \
-            {                                                                                                                             \
-                const T *from = (const T *)(const void *)(r->base + r->address[l]);                                                       \
-                for (int k = 0; k < N; k++)                                                                                               \
-                    d[k][l] = from[k];                                                                                                    \
-            }                                                                                                                             \
-        }                                                                                                                                 \
-        return true;                                                                                                                      \
-    }                                                                                                                                     \
-    static const struct insn *load_##T##_##N(struct warp *w, const struct insn *i)                                                        \
-    {                                                                                                                                     \
-        uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                                      \
-        struct reach r;                                                                                                                   \
-        while (lanes) {                                                                                                                   \
-            enum ptx_space space = (enum ptx_space)i->space;                                                                              \
-            addresses(w, i, lanes, &r, sizeof(T) * N);                                                                                    \
-            if (space == SPACE_GENERIC)                                                                                                   \
-                space = generic_space(&r, &lanes, &rest);                                                                                 \
-            if (!load_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                          \
-                return NULL;                                                                                                              \
-            lanes = rest;                                                                                                                 \
-        }                                                                                                                                 \
-        return i + 1;                                                                                                                     \
-    }                                                                                                                                     \
-    static inline __attribute__((always_inline)) bool store_##T##_##N##_lanes(struct warp *w, const struct insn *i, uint32_t lanes,       \
-                                                                              struct reach *r, enum ptx_space space)                      \
-    {                                                                                                                                     \
-        const T *s[N];                                                                                                                    \
-        if (space == SPACE_PARAM)                                                                                                         \
-            return ptx_reach_read_only(w, i, lanes, r->address, sizeof(T) * N);                                                           \
-        if (!reach(w, i, lanes, r, sizeof(T) * N, space))                                                                                 \
-            return false;                                                                                                                 \
-        for (int k = 0; k < N; k++)                                                                                                       \
-            s[k] = AT(T, N == 1 ? i->d : i->more[k]);                                                                                     \
-        if (r->kind == NEXT_TO_EACH_OTHER && N == 1) {                                                                                    \
-            memcpy(r->base + r->low, s[0], LANES * sizeof(T));                                                                            \
-        } else {                                                                                                                          \
-            FOR_LANES(lanes)                                                                                                              \
-            {                                                                                                                             \
-                T *to = (T *)(void *)(r->base + r->address[l]);                                                                           \
-                for (int k = 0; k < N; k++)                                                                                               \
-                    to[k] = s[k][l];                                                                                                      \
-            }                                                                                                                             \
-        }                                                                                                                                 \
-        if (space == SPACE_SHARED) {                                                                                                      \
-            if (r->kind == NEXT_TO_EACH_OTHER)                                                                                            \
-                memset(w->block->shadow + r->low, SHADOW_SET, LANES * sizeof(T) * N);                                                     \
-            else                                                                                                                          \
-                FOR_LANES(lanes) memset(w->block->shadow + r->address[l], SHADOW_SET, sizeof(T) * N);                                     \
-        }                                                                                                                                 \
-        return true;                                                                                                                      \
-    }                                                                                                                                     \
-    static const struct insn *store_##T##_##N(struct warp *w, const struct insn *i)                                                       \
-    {                                                                                                                                     \
-        uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                                      \
-        struct reach r;                                                                                                                   \
-        while (lanes) {                                                                                                                   \
-            enum ptx_space space = (enum ptx_space)i->space;                                                                              \
-            addresses(w, i, lanes, &r, sizeof(T) * N);                                                                                    \
-            if (space == SPACE_GENERIC)                                                                                                   \
-                space = generic_space(&r, &lanes, &rest);                                                                                 \
-            if (!store_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                         \
-                return NULL;                                                                                                              \
-            lanes = rest;                                                                                                                 \
-        }                                                                                                                                 \
-        return i + 1;                                                                                                                     \
+#define MOVERS(T, N)                                                                                                             \
+    static inline __attribute__((always_inline)) bool load_##T##_##N##_lanes(                                                    \
+        struct warp *w, const struct insn *i, uint32_t lanes, struct reach *r, enum ptx_space space)                             \
+    {                                                                                                                            \
+        T *d[N];                                                                                                                 \
+        if (!reach(w, i, lanes, r, sizeof(T) * N, space))                                                                        \
+            return false;                                                                                                        \
+        if (space == SPACE_SHARED && !shadow_set(w, r, sizeof(T) * N))                                                           \
+            return ptx_reach_unset(w, i, lanes, r->address, sizeof(T) * N);                                                      \
+        for (int k = 0; k < N; k++)                                                                                              \
+            d[k] = AT(T, N == 1 ? i->d : i->more[k]);                                                                            \
+        if (r->kind == ALL_THE_SAME) {                                                                                           \
+            const T *from = (const T *)(uintptr_t)(r->base + r->low);                                                            \
+            for (int k = 0; k < N; k++) {                                                                                        \
+                const T value = from[k];                                                                                         \
+                T *to = d[k];                                                                                                    \
+                EACH_LANE to[l] = lanes >> l & 1 ? value : to[l];                                                                \
+            }                                                                                                                    \
+        } else if (r->kind == NEXT_TO_EACH_OTHER && N == 1) {                                                                    \
+            memcpy(d[0], (const void *)(uintptr_t)(r->base + r->low), LANES * sizeof(T));                                        \
+        } else if (lanes == (uint32_t)ALL) {                                                                                     \
+            for (int l = 0; l < LANES; l++) {                                                                                    \
+                const T *from = (const T *)(uintptr_t)(r->base + r->address[l]);                                                 \
+                for (int k = 0; k < N; k++)                                                                                      \
+                    d[k][l] = from[k];                                                                                           \
+            }                                                                                                                    \
+        } else {                                                                                                                 \
+            FOR_LANES(lanes)                                                                                                     \
+            {                                                                                                                    \
+                const T *from = (const T *)(uintptr_t)(r->base + r->address[l]);                                                 \
+                for (int k = 0; k < N; k++)                                                                                      \
+                    d[k][l] = from[k];                                                                                           \
+            }                                                                                                                    \
+        }                                                                                                                        \
+        return true;                                                                                                             \
+    }                                                                                                                            \
+    static const struct insn *load_##T##_##N(struct warp *w, const struct insn *i)                                               \
+    {                                                                                                                            \
+        uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                             \
+        struct reach r;                                                                                                          \
+        while (lanes) {                                                                                                          \
+            enum ptx_space space = (enum ptx_space)i->space;                                                                     \
+            addresses(w, i, lanes, &r, sizeof(T) * N);                                                                           \
+            if (space == SPACE_GENERIC)                                                                                          \
+                space = generic_space(&r, &lanes, &rest);                                                                        \
+            if (!load_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                 \
+                return NULL;                                                                                                     \
+            lanes = rest;                                                                                                        \
+        }                                                                                                                        \
+        return i + 1;                                                                                                            \
+    }                                                                                                                            \
+    static inline __attribute__((always_inline)) bool store_##T##_##N##_lanes(                                                   \
+        struct warp *w, const struct insn *i, uint32_t lanes, struct reach *r, enum ptx_space space)                             \
+    {                                                                                                                            \
+        const T *s[N];                                                                                                           \
+        if (space == SPACE_PARAM)                                                                                                \
+            return ptx_reach_read_only(w, i, lanes, r->address, sizeof(T) * N);                                                  \
+        if (!reach(w, i, lanes, r, sizeof(T) * N, space))                                                                        \
+            return false;                                                                                                        \
+        for (int k = 0; k < N; k++)                                                                                              \
+            s[k] = AT(T, N == 1 ? i->d : i->more[k]);                                                                            \
+        if (r->kind == NEXT_TO_EACH_OTHER && N == 1) {                                                                           \
+            memcpy((void *)(uintptr_t)(r->base + r->low), s[0], LANES * sizeof(T));                                              \
+        } else {                                                                                                                 \
+            FOR_LANES(lanes)                                                                                                     \
+            {                                                                                                                    \
+                T *to = (T *)(uintptr_t)(r->base + r->address[l]);                                                               \
+                for (int k = 0; k < N; k++)                                                                                      \
+                    to[k] = s[k][l];                                                                                             \
+            }                                                                                                                    \
+        }                                                                                                                        \
+        if (space == SPACE_SHARED) {                                                                                             \
+            if (r->kind == NEXT_TO_EACH_OTHER)                                                                                   \
+                memset(w->block->shadow + r->low, SHADOW_SET, LANES * sizeof(T) * N);                                            \
+            else                                                                                                                 \
+                FOR_LANES(lanes) memset(w->block->shadow + r->address[l], SHADOW_SET, sizeof(T) * N);                            \
+        }                                                                                                                        \
+        return true;                                                                                                             \
+    }                                                                                                                            \
+    static const struct insn *store_##T##_##N(struct warp *w, const struct insn *i)                                              \
+    {                                                                                                                            \
+        uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                             \
+        struct reach r;                                                                                                          \
+        while (lanes) {                                                                                                          \
+            enum ptx_space space = (enum ptx_space)i->space;                                                                     \
+            addresses(w, i, lanes, &r, sizeof(T) * N);                                                                           \
+            if (space == SPACE_GENERIC)                                                                                          \
+                space = generic_space(&r, &lanes, &rest);                                                                        \
+            if (!store_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                \
+                return NULL;                                                                                                     \
+            lanes = rest;                                                                                                        \
+        }                                                                                                                        \
+        return i + 1;                                                                                                            \
     }
 MOVERS(u8, 1)
 MOVERS(u8, 2)
@@ -235,6 +238,10 @@ MOVERS(u64, 1)
 MOVERS(u64, 2)
 #undef MOVERS
 
-#define ALL_WIDTHS(M) {M##_u8_1, M##_u8_2, M##_u8_4, M##_u16_1, M##_u16_2, M##_u16_4, M##_u32_1, M##_u32_2, M##_u32_4, M##_u64_1, M##_u64_2, NULL}
+#define ALL_WIDTHS(M)                                                                                                            \
+    {                                                                                                                            \
+        M##_u8_1, M##_u8_2, M##_u8_4, M##_u16_1, M##_u16_2, M##_u16_4, M##_u32_1, M##_u32_2, M##_u32_4, M##_u64_1, M##_u64_2,    \
+            NULL                                                                                                                 \
+    }
 static handler *const LOADS[12] = ALL_WIDTHS(load);
 static handler *const STORES[12] = ALL_WIDTHS(store);

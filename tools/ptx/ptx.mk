@@ -15,3 +15,16 @@ $(BUILD)/libcuda-ptx.so: $(PTX_OBJ)
 $(BUILD)/tests/libptx.a: $(PTX_OBJ)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 $(filter $(BUILD)/tests/test_ptx%,$(TESTS)): $(BUILD)/tests/libptx.a
+
+# The examples, built as a stranger would: against <cuda.h> (ours where there is no CUDA), linked with -lcuda. In $(BUILD)/ptx that is us.
+PTX_EXAMPLES := $(patsubst tools/ptx/examples/%.c,$(BUILD)/ptx/%,$(wildcard tools/ptx/examples/*.c))
+PTX_INCLUDE  := $(patsubst %/cuda.h,%,$(firstword $(wildcard $(CUDA_HOME)/include/cuda.h /usr/local/cuda/include/cuda.h /usr/include/cuda.h) \
+                  tools/ptx/include/cuda.h))
+
+$(BUILD)/ptx/libcuda.so: $(BUILD)/libcuda-ptx.so
+	$(Q)mkdir -p $(@D) && ln -sf ../libcuda-ptx.so $@ && ln -sf ../libcuda-ptx.so $@.1
+$(BUILD)/ptx/%: tools/ptx/examples/%.c $(BUILD)/ptx/libcuda.so
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -isystem $(PTX_INCLUDE) -o $@ $< -L$(@D) -lcuda -Wl,-rpath,'$$ORIGIN'
+$(BUILD)/tests/test_ptx_examples: | $(PTX_EXAMPLES)
+$(BUILD)/tests/test_ptx_header.o: CPPFLAGS += -isystem $(PTX_INCLUDE)
