@@ -88,7 +88,8 @@ struct osp_maxpool_attrs {
     int32_t r, s, stride, pad;
 };
 
-/* avgpool: in x (N,H,W,C); out (N,1,1,C). Sum over h then w, divided once. */
+/* avgpool: in x (N,H,W,C); out (N,1,1,C). Each row is summed over w, the rows' sums over h, and the total is divided once: two short sums
+ * round far less than one of H*W values. */
 struct osp_avgpool_attrs {
     int32_t unused;
 };

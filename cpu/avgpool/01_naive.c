@@ -13,9 +13,13 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
     for (int64_t n = 0; n < pool.n; n++)
         for (int64_t c = 0; c < pool.c; c++) {
             float sum = 0;
-            for (int64_t i = 0; i < pool.positions; i++)
-                sum += pool.x[(n * pool.positions + i) * pool.c + c];
-            pool.out[n * pool.c + c] = sum / (float)pool.positions;
+            for (int64_t h = 0; h < pool.h; h++) {
+                float row = 0;
+                for (int64_t w = 0; w < pool.w; w++)
+                    row += pool.x[((n * pool.h + h) * pool.w + w) * pool.c + c];
+                sum += row;
+            }
+            pool.out[n * pool.c + c] = sum / (float)(pool.h * pool.w);
         }
     return OSP_OK;
 }

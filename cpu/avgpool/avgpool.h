@@ -7,13 +7,13 @@
 struct avgpool {
     const float *x; /* (N,H,W,C) */
     float *out;     /* (N,1,1,C) */
-    int64_t n, positions, c;
+    int64_t n, h, w, c;
 };
 
 static inline struct avgpool avgpool_of(const struct osp_call *call)
 {
     const int64_t *dim = call->in[0].shape.dim;
-    return (struct avgpool){call->in[0].data, call->out[0].data, dim[0], dim[1] * dim[2], dim[3]};
+    return (struct avgpool){call->in[0].data, call->out[0].data, dim[0], dim[1], dim[2], dim[3]};
 }
 
 /* Channels of one image that are summed together: every instruction set's vectors divide it. */
