@@ -291,6 +291,13 @@ static void fat_binaries(void **state)
     OK(cuModuleUnload(module));
     assert_int_equal(ftruncate(file_number, (off_t)size - 1), 0);
     FAILS(cuModuleLoad(&module, path), CUDA_ERROR_INVALID_IMAGE);
+    file[6] = 17; /* a longer header, and nothing behind it */
+    assert_int_equal(pwrite(file_number, file, size, 0), size);
+    FAILS(cuModuleLoad(&module, path), CUDA_ERROR_INVALID_IMAGE);
+    assert_int_equal(pwrite(file_number, &wrapper, sizeof wrapper, 0), sizeof wrapper);
+    FAILS(cuModuleLoad(&module, path), CUDA_ERROR_INVALID_IMAGE); /* a pointer in a file */
+    assert_int_equal(ftruncate(file_number, 3), 0);
+    FAILS(cuModuleLoad(&module, path), CUDA_ERROR_INVALID_PTX);
     close(file_number);
     unlink(path);
     wrapper.data = PTX;

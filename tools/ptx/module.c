@@ -118,6 +118,21 @@ static CUresult load_with(const void *image, unsigned count, const CUjit_option 
     return code;
 }
 
+/* What only a file can have wrong: less in it than its header says, or a pointer. */
+static CUresult check_file(const char *image, uint64_t size, const char *path)
+{
+    uint16_t header;
+    uint64_t entries;
+    memcpy(&header, image + 6, sizeof header);
+    memcpy(&entries, image + 8, sizeof entries);
+    if (!memcmp(image, "\xb1\x43\x62\x46", 4))
+        return drv_fault(CUDA_ERROR_INVALID_IMAGE, "%s is the wrapper of a fat binary, not one", path);
+    if (!memcmp(image, "\x50\xed\x55\xba", 4) && (size < header || entries > size - header))
+        return drv_fault(CUDA_ERROR_INVALID_IMAGE, "%s is cut off: %llu bytes of a fat binary of %u and %llu", path,
+                         (unsigned long long)size, header, (unsigned long long)entries);
+    return CUDA_SUCCESS;
+}
+
 static CUresult load_file(const char *path, unsigned count, const CUjit_option *option, void **value, void **out)
 {
     if (!path || !out)
@@ -133,13 +148,8 @@ static CUresult load_file(const char *path, unsigned count, const CUjit_option *
     if (!code && fread(image, 1, (size_t)size, file) != (size_t)size)
         code = CUDA_ERROR_FILE_NOT_FOUND;
     fclose(file);
-    if (!code && (uint64_t)size >= 16 && !memcmp(image, "\x50\xed\x55\xba", 4)) {
-        uint64_t inside;
-        memcpy(&inside, image + 8, sizeof inside);
-        if (inside > (uint64_t)size - 16)
-            code = drv_fault(CUDA_ERROR_INVALID_IMAGE, "%s is cut off: %ld bytes of a fat binary of %llu", path, size,
-                             (unsigned long long)inside);
-    }
+    if (!code)
+        code = check_file(image, (uint64_t)size, path);
     if (!code)
         code = load_with(image, count, option, value, out);
     free(image);

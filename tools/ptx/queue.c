@@ -113,6 +113,14 @@ static CUresult run_copy(const struct op *op)
     return CUDA_SUCCESS;
 }
 
+/* One element, then what is there already again and again: a few large copies. */
+static void fill(unsigned char *to, size_t bytes, const void *value, size_t element)
+{
+    memcpy(to, value, element);
+    for (size_t done = element; done < bytes; done *= 2)
+        memcpy(to + done, to, done < bytes - done ? done : bytes - done);
+}
+
 static CUresult run_set(const struct op *op)
 {
     struct ptx_fault fault = {0};
@@ -122,8 +130,7 @@ static CUresult run_set(const struct op *op)
     if (!to)
         return drv_fault_of(&fault, "a memset's destination");
     for (size_t row = 0; row < op->u.set.height; row++)
-        for (size_t i = 0; i < width; i++)
-            memcpy(to + row * op->u.set.pitch + i * element, &op->u.set.value, element);
+        fill(to + row * op->u.set.pitch, width * element, &op->u.set.value, element);
     return CUDA_SUCCESS;
 }
 
