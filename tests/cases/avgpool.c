@@ -9,6 +9,7 @@ static const struct test_case cases[] = {
     {.name = "exact block", .in = {UNIFORM(-4, 4, 1, 10, 14, 64)}},
     {.name = "block and tail", .in = {UNIFORM(0, 6, 3, 7, 10, 120)}},
     {.name = "few channels", .in = {UNIFORM(-4, 4, 2, 25, 13, 5)}},
+    {.name = "many rows", .in = {UNIFORM(-4, 4, 1, 521, 3, 9)}},
     {.name = "many channels", .in = {UNIFORM(-4, 4, 1, 3, 4, 333)}},
 };
 

@@ -72,6 +72,9 @@ static const struct test_case cases[] = {
      .constant = {WHOLE(66, 48, 1, 1), WHOLE(66)}},
     {"5x5 s2 with padding 4", FILTER(5, 5, 2, 4, OSP_RELU), .in = {REAL(1, 5, 6, 9)}, .constant = {REAL(34, 9, 5, 5), REAL(34)}},
 
+    {"1x1, full tiles", FILTER(1, 1, 1, 0, OSP_LINEAR), .in = {WHOLE(1, 8, 16, 20)},
+     .constant = {WHOLE(128, 20, 1, 1), WHOLE(128)}},
+
     /* activations, residuals */
     {"hardswish", FILTER(1, 1, 1, 0, OSP_HARDSWISH), .in = {UNIFORM(-4, 4, 1, 9, 9, 5)},
      .constant = {REAL(20, 5, 1, 1), REAL(20)}},
