@@ -115,6 +115,8 @@ bool build_call(struct decoder *d)
             f = d->module->functions[m];
     if (!f || f->entry)
         return decode_fail(d, "there is no function %s", o->u.name);
+    if (!f->defined)
+        return decode_fail(d, "%s is called and not defined in this module", f->name);
     if ((result ? result->count : 0) != (f->result ? 1 : 0) || (arguments ? arguments->count : 0) != f->parameters)
         return decode_fail(d, "%s has %u parameters", f->name, f->parameters);
     if (!function_index(d, f, &index))

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_LOCAL = 512 * 1024 };
+
 static const struct {
     const char *name;
     builder *build;
@@ -172,7 +174,8 @@ static bool decode_body(struct decoder *d, uint32_t *start_of, uint8_t *is_targe
         if (s < source->statements ? !decode_statement(d) : !decode_push(d, &leave))
             return false;
     }
-    f = &d->functions[d->current];
+    d->statement = NULL;
+    f = &d->functions[d->current]; /* calls may have moved the list */
     f->end = d->code_count;
     return resolve_jumps(d, f, start_of);
 }
@@ -182,8 +185,6 @@ static bool decode_function(struct decoder *d)
     struct decoded_function *f = &d->functions[d->current];
     const struct function *source = f->function;
     uint32_t vreg;
-    if (!source->defined)
-        return ptx_fail(d->error, d->statement ? d->statement->line : source->line, "%s is called and not defined in this module", source->name);
     for (uint32_t n = 0; n < source->registers; n++) {
         const enum ptx_type type = source->register_type[n];
         if (!decode_temporary(d, type == TYPE_PRED ? 0 : ptx_type_bytes(type), &vreg))
@@ -192,6 +193,8 @@ static bool decode_function(struct decoder *d)
             f->base = vreg;
     }
     decode_frame(d, d->current);
+    if (d->kernel->info.local_bytes > MOST_LOCAL)
+        return ptx_fail(d->error, source->line, "%s needs more than %d KiB of local memory", d->kernel->info.name, MOST_LOCAL / 1024);
     uint32_t *start_of = malloc((source->statements + 1) * sizeof *start_of);
     uint8_t *is_target = calloc(source->statements + 1, 1);
     bool ok = start_of && is_target ? decode_body(d, start_of, is_target) : ptx_fail(d->error, 0, "out of memory");

@@ -28,3 +28,13 @@ $(BUILD)/ptx/%: tools/ptx/examples/%.c $(BUILD)/ptx/libcuda.so
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -isystem $(PTX_INCLUDE) -o $@ $< -L$(@D) -lcuda -Wl,-rpath,'$$ORIGIN'
 $(BUILD)/tests/test_ptx_examples: | $(PTX_EXAMPLES)
 $(BUILD)/tests/test_ptx_header.o: CPPFLAGS += -isystem $(PTX_INCLUDE)
+
+# make fuzz: the interpreter's objects, built as tests/fuzz/fuzz.mk builds its own.
+PTX_FUZZ := $(PTX_SRC:%.c=$(BUILD)/fuzz/%.o) $(foreach i,$(ISAS),$(PTX_SIMD:%.simd.c=$(BUILD)/fuzz/%.$(i).o))
+$(BUILD)/fuzz/fuzz_ptx: $(PTX_FUZZ)
+define PTX_FUZZ_RULE
+$$(BUILD)/fuzz/%.$(1).o: %.simd.c
+	@mkdir -p $$(@D); echo "  CC    $$< ($(1), fuzz)"
+	$$(Q)$$(FUZZ_CC) $$(CPPFLAGS) -DISA=$(1) $$(FUZZ_FLAGS) $$(ISA_FLAGS_$(1)) -fsanitize=fuzzer-no-link -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call PTX_FUZZ_RULE,$(i))))

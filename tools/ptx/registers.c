@@ -9,7 +9,7 @@
 
 enum { CLASSES = 5 }; /* predicates, 8, 16, 32 and 64 bits */
 static const uint64_t MOST_BITS = 1ull << 27;
-static const uint32_t MOST_FILE = 64u << 20;
+static const uint32_t MOST_FILE = 4u << 20;
 
 struct stretch { /* straight code */
     uint32_t first, last; /* instructions */
