@@ -50,6 +50,7 @@ static void set_workers(int threads) { settings.workers = threads; }
 static void set_seed(uint64_t seed)
 {
     settings.seed = seed;
+    launches_restart();
     streams_reseed();
 }
 static void set_checks(unsigned checks) { settings.checks = checked ? checks : 0; }
@@ -57,7 +58,7 @@ static void set_memory(size_t bytes) { settings.memory = bytes; }
 static void set_shared_limit(size_t bytes) { settings.shared_limit = bytes; }
 static void set_watchdog(double seconds) { settings.watchdog = seconds; }
 
-static void skip(const char *file, int line) { mutation = Mutation{file, line, false}; }
+static void omit(const char *file, int line) { mutation = Mutation{file, line, false}; }
 static void loosen(const char *file, int line) { mutation = Mutation{file, line, true}; }
 
 static const char *leaks()
@@ -137,7 +138,7 @@ extern "C" __attribute__((visibility("default"))) const struct emu_table *emu_in
         .clear_waits = waits_clear,
         .leaks = leaks,
         .totals = get_totals,
-        .skip = skip,
+        .omit = omit,
         .loosen = loosen,
     };
     return &table;

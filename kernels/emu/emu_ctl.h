@@ -146,7 +146,7 @@ struct emu_table {
     void (*totals)(struct emu_totals *out);
 
     /* ---- Mutation: the barrier, warp barrier or wait for copies at a line does nothing; NULL: all do their work ---- */
-    void (*skip)(const char *file, int line);   /* `file` is compared with the end of the path */
+    void (*omit)(const char *file, int line);   /* `file` is compared with the end of the path */
     void (*loosen)(const char *file, int line); /* a wait for copies leaves one group more under way */
 };
 

@@ -167,6 +167,7 @@ extern Worker *workers[MAX_WORKERS];
 
 emu_status launch_check(const Kernel *kernel, const unsigned grid[3], const unsigned block[3], size_t dynamic);
 void launch_run(Launch &launch);
+void launches_restart();
 void wait_for_turn(Worker &w, Fiber *me); /* others run until this fiber is ready again */
 void make_ready(Worker &w, Fiber *fiber);
 [[noreturn]] void give_up(Worker &w);  /* ends the launch; from a fiber */

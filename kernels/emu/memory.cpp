@@ -47,7 +47,8 @@ char *arena_of(int number) { return region.base + (size_t)number * ARENA; }
 /* Room for `bytes` with a gap on both sides, from `from` on; 0: none. */
 static uintptr_t find_room(uintptr_t from, size_t bytes)
 {
-    uintptr_t end = (uintptr_t)region.base + region.bytes;
+    size_t slack = 64 * KIB, used_part = std::min(region.bytes, ARENAS + 4 * settings.memory + slack);
+    uintptr_t end = (uintptr_t)region.base + used_part;
     auto next = heap.lower_bound(from);
     if (next != heap.begin()) {
         auto before = std::prev(next);
@@ -55,7 +56,7 @@ static uintptr_t find_room(uintptr_t from, size_t bytes)
     }
     for (;; ++next) {
         from = (from + GAP - 1) / GAP * GAP;
-        uintptr_t limit = next == heap.end() ? end : next->first;
+        uintptr_t limit = next == heap.end() ? end : std::min(end, next->first);
         if (from + bytes + GAP <= limit)
             return from;
         if (next == heap.end())

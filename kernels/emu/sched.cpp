@@ -430,9 +430,13 @@ static int workers_for(const Launch &launch)
     return (int)std::max<size_t>(1, std::min<size_t>({(size_t)cores, blocks, (size_t)MAX_WORKERS}));
 }
 
+static unsigned launches;
+
+/* The order of the next launches is that of the first ones. */
+void launches_restart() { launches = 0; }
+
 void launch_run(Launch &launch)
 {
-    static unsigned launches;
     static Helpers &helpers = *new Helpers; /* never destroyed: its threads outlive main */
     launch.number = ++launches;
     size_t blocks = (size_t)launch.grid.x * launch.grid.y * launch.grid.z;

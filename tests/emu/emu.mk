@@ -13,7 +13,7 @@ TEST_EMU_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% -Wno-restrict,$(CXX
 TEST_EMU_PTX  := $(if $(NVCC),$(patsubst tests/emu/%.cu,$(TEST_EMU)/%.ptx,$(filter-out tests/emu/local.cu,$(TEST_EMU_SRC))))
 
 HOOKS_g++     := -fsanitize=thread -fno-tree-vectorize
-HOOKS_clang++ := -fsanitize=thread -fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1
+HOOKS_clang++ := -fsanitize=thread -fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1 -mllvm -disable-loop-idiom-all
 
 # name, compiler, flags, ending of the emulator's objects, more objects
 define TEST_EMU_BUILD
