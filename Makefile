@@ -89,6 +89,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELP_OBJ) $(TOOL_OBJ) $(BUILD)/libosprey.
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# This test counts the heap allocations of our objects.
+$(BUILD)/tests/test_session: LDFLAGS += $(foreach f,malloc calloc realloc aligned_alloc strdup strndup,-Wl,--wrap=$(f))
+
 # The program that opens osprey.h, taken out of its comment; tests/test_example.c runs it. Leaks are its own affair: it ends at once.
 $(BUILD)/tests/example.c: runtime/osprey.h
 	@mkdir -p $(@D); sed -n '1,/^ \*     }$$/s/^ \*     //p' $< > $@

@@ -1,6 +1,7 @@
 /* Sessions and plans on the demo model: caching, pins, errors, and nothing allocated while running. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,9 +9,27 @@
 
 #include <cmocka.h>
 
-#include "allocations.h"
 #include "runtime/build.h"
 #include "runtime/graph.h"
+
+/* Heap allocations by our own code: the Makefile links this program so that calls of these functions in its objects come here first.
+ * What an OpenMP library allocates for its teams and loops is its own affair, and differs between libgomp and libomp. */
+static atomic_long allocations;
+
+#define COUNTED(result, name, parameters, arguments)                                                                                      \
+    result __real_##name parameters;                                                                                                      \
+    result __wrap_##name parameters;                                                                                                      \
+    result __wrap_##name parameters                                                                                                       \
+    {                                                                                                                                     \
+        atomic_fetch_add(&allocations, 1);                                                                                                \
+        return __real_##name arguments;                                                                                                   \
+    }
+COUNTED(void *, malloc, (size_t bytes), (bytes))
+COUNTED(void *, calloc, (size_t count, size_t bytes), (count, bytes))
+COUNTED(void *, realloc, (void *block, size_t bytes), (block, bytes))
+COUNTED(void *, aligned_alloc, (size_t align, size_t bytes), (align, bytes))
+COUNTED(char *, strdup, (const char *text), (text))
+COUNTED(char *, strndup, (const char *text, size_t most), (text, most))
 
 static struct osp_model *model;
 
@@ -60,12 +79,12 @@ static void a_second_run_allocates_nothing(void **state)
 {
     struct osp_image *picture = make_picture(128, 96);
     struct osp_session *session = open_session(&(struct osp_session_options){.threads = 2});
-    long start = allocations_made();
+    long start = allocations;
     run_once(session, picture);
-    assert_true(allocations_made() > start); /* the counter counts */
-    long before = allocations_made();
+    assert_true(allocations > start); /* the counter counts */
+    long before = allocations;
     run_once(session, picture);
-    assert_int_equal(allocations_made() - before, 0);
+    assert_int_equal(allocations - before, 0);
     struct osp_session_times times;
     osp_session_times(session, &times);
     assert_true(times.network > 0);
