@@ -62,6 +62,14 @@ $(foreach a,75 80 90,$(eval $(call PTX_RULE,$(a))))
 ptxas: $(foreach a,75 80 90,$(KERNEL_SRC:%.cu=$(BUILD)/%.$(a).ptx))
 	$(Q)sh tools/ptxas.sh $(BUILD) "$(NVCC)" "$(COMMIT)" $(KERNEL_SRC:%.cu=%)
 
+# ---- make check-gpu [DRIVER=ptx]: kernels and networks on a real device, with a report ---------------------------
+$(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libosprey.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+.PHONY: check-gpu
+check-gpu: run-all $(BUILD)/tests/check-gpu
+	$(BUILD)/tests/check-gpu "$(DRIVER)" $(BUILD)/check-gpu.md
+
 # A libcuda that answers as told, for tests/test_cuda_faults.c.
 $(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c
 	@mkdir -p $(@D); echo "  CC    $<"
@@ -71,7 +79,7 @@ $(BUILD)/tests/test_cuda_faults: | $(BUILD)/tests/libcuda-fake.so
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
 CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
 CHECK_OBJ  := $(KERNEL_SRC:%.cu=$(BUILD)/%.check.o) $(EMU_SRC:%.cpp=$(BUILD)/%.check.o)
-HOOKS      := -fsanitize=thread $(if $(findstring clang,$(CC)),-fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1,-fno-tree-vectorize)
+HOOKS      := -fsanitize=thread $(if $(findstring clang,$(CC)),-fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1 -mllvm -disable-loop-idiom-all,-fno-tree-vectorize)
 
 $(BUILD)/%.check.o: %.cu
 	@mkdir -p $(@D); echo "  CXX   $< (checked)"
@@ -83,7 +91,7 @@ $(BUILD)/libosprey-emu-check.so: $(CHECK_OBJ)
 	@echo "  LINK  $@"
 	$(Q)$(CXX) -shared -Wl,-z,defs -o $@ $^ -pthread
 
-run-all run-check run-check-long: $(BUILD)/libosprey-emu-check.so
+run-all run-check run-check-long: $(BUILD)/libosprey-emu-check.so $(BUILD)/libcuda-ptx.so
 
 # ---- An op with no kernels yet has a ladder of none -------------------------------------------------------------
 ABSENT     := $(filter-out $(patsubst kernels/%/ladder.c,%,$(wildcard kernels/*/ladder.c)),$(OPS))

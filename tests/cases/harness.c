@@ -323,7 +323,16 @@ static void run_once(const struct subject *subject, struct problem *problem, str
         scratch = block_new(bench, NULL, kernel->scratch(bench->device, &unbound_call));
     }
     call.scratch = block_body(&scratch);
-    osp_status status = kernel->run(bench->device, &call, state);
+    const struct osp_clock *clock = bench->backend->clock;
+    int before = subject->harness->failures;
+    double seconds = 0;
+    osp_status status = subject->harness->ran ? clock->reserve(bench->device, 2) : OSP_OK;
+    if (status == OSP_OK && subject->harness->ran)
+        status = clock->mark(bench->device, 0);
+    if (status == OSP_OK)
+        status = kernel->run(bench->device, &call, state);
+    if (status == OSP_OK && subject->harness->ran && (status = clock->mark(bench->device, 1)) == OSP_OK)
+        status = clock->seconds(bench->device, 0, 1, &seconds);
     if (status != OSP_OK)
         complain(subject, "failed: %s", osp_message());
     for (int i = 0; i < call.inputs; i++)
@@ -336,6 +345,8 @@ static void run_once(const struct subject *subject, struct problem *problem, str
         complain(subject, "wrote around its scratch of %zu bytes", scratch.bytes);
     if (status == OSP_OK)
         judge(subject, problem, &got, first);
+    if (subject->harness->ran)
+        subject->harness->ran(bench, call.op, kernel, problem->test->name, subject->harness->failures - before, seconds);
     for (int i = 0; i < OSP_MAX_INPUTS; i++)
         block_free(bench, &in[i]);
     for (int i = 0; i < OSP_MAX_OUTPUTS; i++)

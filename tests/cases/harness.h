@@ -22,7 +22,10 @@ struct harness {
     const struct osp_backend *const *backends; /* NULL-terminated */
     struct bench benches[HARNESS_DEVICES];     /* each backend, opened for each instruction set and thread count */
     int count;
-    bool quiet;      /* prints no failures */
+    bool quiet; /* prints no failures */
+    /* Told of every run: how many rules it broke, and how long its work took by the backend's own clock. NULL: nobody is. */
+    void (*ran)(const struct bench *bench, enum osp_op op, const struct osp_kernel *kernel, const char *test, int broken,
+                double seconds);
     int failures;    /* of the last run */
     char first[512]; /* its first failure */
 };
