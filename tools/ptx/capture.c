@@ -86,12 +86,12 @@ static bool add_last(struct stream *stream, const struct event *event)
 
 CUresult drv_capture_wait(struct stream *stream, struct event *event)
 {
-    enum { ISOLATION = 905 };
     struct capture *capture = event->capture ? capture_numbered(event->capture) : NULL;
     if (!capture) {
         if (stream->capture)
             stream->capture->invalid = true;
-        return event->capture ? CUDA_ERROR_CAPTURED_EVENT : ISOLATION; /* a node cannot come after what is outside the graph */
+        return event->capture ? CUDA_ERROR_CAPTURED_EVENT
+                              : CUDA_ERROR_STREAM_CAPTURE_ISOLATION; /* a node cannot come after what is outside the graph */
     }
     if (stream->capture && stream->capture != capture) {
         stream->capture->invalid = capture->invalid = true;

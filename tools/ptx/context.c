@@ -460,11 +460,11 @@ CUresult cuCtxSetSharedMemConfig(CUsharedconfig config)
 CUresult cuCtxEnablePeerAccess(CUcontext peer, unsigned flags)
 {
     ENTER(NEEDS_CONTEXT);
-    return drv_leave(drv_object(peer, KIND_CONTEXT) ? 217 : CUDA_ERROR_INVALID_CONTEXT);
+    return drv_leave(drv_object(peer, KIND_CONTEXT) ? CUDA_ERROR_PEER_ACCESS_UNSUPPORTED : CUDA_ERROR_INVALID_CONTEXT);
 }
 
 CUresult cuCtxDisablePeerAccess(CUcontext peer)
 {
     ENTER(NEEDS_CONTEXT);
-    return drv_leave(drv_object(peer, KIND_CONTEXT) ? 705 : CUDA_ERROR_INVALID_CONTEXT);
+    return drv_leave(drv_object(peer, KIND_CONTEXT) ? CUDA_ERROR_PEER_ACCESS_NOT_ENABLED : CUDA_ERROR_INVALID_CONTEXT);
 }
