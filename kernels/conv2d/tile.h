@@ -1,0 +1,281 @@
+/* The register tile of conv2d and linear: a block computes M pixels by N outputs, each of its threads TM x TN of them.
+ *
+ * It is a matrix product whose left side, pixels by R runs of S*C values, is never written down: each element's place in x is
+ * known. DEPTH steps of the sum at a time are fetched into shared memory, x turned so that neighbouring pixels lie side by side.
+ * A step then costs a thread (TM+TN)/4 loads of float4 for TM*TN multiply-adds. No division is made in the loops.
+ *
+ * Sums keep the order of ops.h: a thread owns its outputs and takes the steps in turn. Where a part of a thread's windows lies in
+ * the padding those multiply-adds are skipped, not made with zeros, which would turn -0 to 0 and an infinite weight to NaN; the
+ * warp decides together whether it can go without asking. */
+#ifndef OSPREY_KERNELS_CONV2D_TILE_H
+#define OSPREY_KERNELS_CONV2D_TILE_H
+
+#include "kernels/conv2d/conv2d.h"
+
+constexpr int CONV2D_DEPTH = 16; /* steps: two halves, of which a pair of neighbouring threads fetches 8 values each */
+
+template <int ROWS_, int COLS_, int TM_, int TN_> struct conv2d_tile {
+    static constexpr int ROWS = ROWS_, COLS = COLS_, TM = TM_, TN = TN_; /* threads, and outputs of a thread */
+    static constexpr int THREADS = ROWS * COLS, M = ROWS * TM, N = COLS * TN;
+    static constexpr int PITCH = M / 4 + 1;        /* float4s; the one more puts the two threads of a pair into other banks */
+    static constexpr int PIXELS = M * 2 / THREADS; /* that a thread fetches a part of */
+    static constexpr int WEIGHTS = CONV2D_DEPTH * N / 4; /* float4s in DEPTH steps */
+    static_assert(ROWS % 4 == 0 && COLS % 8 == 0 && TM % 4 == 0 && TN % 4 == 0 && M * 2 % THREADS == 0 && WEIGHTS % THREADS == 0);
+};
+
+/* A thread's place in the block: warps are 8 columns by 4 rows. It has pixels row*4.. of every group of ROWS*4, and outputs
+ * likewise. */
+template <class T> struct conv2d_place {
+    int row, col;
+    CUDA_DEVICE conv2d_place()
+    {
+        int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+        row = warp / (T::COLS / 8) * 4 + lane / 8;
+        col = warp % (T::COLS / 8) * 8 + lane % 8;
+    }
+    CUDA_DEVICE int pixel(int i) const { return i / 4 * T::ROWS * 4 + row * 4 + i % 4; }
+    CUDA_DEVICE int output(int j) const { return j / 4 * T::COLS * 4 + col * 4 + j % 4; }
+};
+
+/* Four values of p from j on, zeros where they are not in [first,end); wide: all of them are or none, and they are aligned. */
+CUDA_DEVICE float4 conv2d_fetch(const float *p, int j, int first, int end, bool wide)
+{
+    float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (wide) {
+        if (j >= first && j < end)
+            v = *reinterpret_cast<const float4 *>(p + j);
+        return v;
+    }
+    if (j >= first && j < end)
+        v.x = p[j];
+    if (j + 1 >= first && j + 1 < end)
+        v.y = p[j + 1];
+    if (j + 2 >= first && j + 2 < end)
+        v.z = p[j + 2];
+    if (j + 3 >= first && j + 3 < end)
+        v.w = p[j + 3];
+    return v;
+}
+
+CUDA_DEVICE float4 conv2d_add(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
+
+/* sums += xs * ws over `depth` steps; with EDGE only those whose bit is set in the pixel's mask. */
+template <class T, bool EDGE>
+CUDA_DEVICE void conv2d_multiply(float (&sums)[T::TM][T::TN], const float4 (*xs)[T::PITCH], const float4 (*ws)[T::N / 4],
+                                 int depth, const conv2d_place<T> &at, const unsigned (&mask)[T::TM])
+{
+#pragma unroll 2
+    for (int step = 0; step < depth; step++) {
+        float a[T::TM], b[T::TN];
+#pragma unroll
+        for (int i = 0; i < T::TM; i += 4) {
+            float4 v = xs[step][i / 4 * T::ROWS + at.row];
+            a[i] = v.x, a[i + 1] = v.y, a[i + 2] = v.z, a[i + 3] = v.w;
+        }
+#pragma unroll
+        for (int j = 0; j < T::TN; j += 4) {
+            float4 v = ws[step][j / 4 * T::COLS + at.col];
+            b[j] = v.x, b[j + 1] = v.y, b[j + 2] = v.z, b[j + 3] = v.w;
+        }
+#pragma unroll
+        for (int i = 0; i < T::TM; i++)
+            if (!EDGE || (mask[i] >> step & 1))
+#pragma unroll
+                for (int j = 0; j < T::TN; j++)
+                    sums[i][j] = fmaf(a[i], b[j], sums[i][j]);
+    }
+}
+
+/* A window of which every step is open, for pixels whose sums nobody asks for. */
+CUDA_DEVICE int4 conv2d_idle(const conv2d_shape &shape) { return make_int4(-1, shape.r, 0, shape.s * shape.c); }
+CUDA_DEVICE bool conv2d_live(int4 window) { return window.x >= 0; }
+CUDA_DEVICE bool conv2d_has_row(int4 window, int r) { return r >= window.x && r < window.y; }
+
+/* Which of the steps j0..j0+DEPTH of filter row r are in a window, a bit each. */
+CUDA_DEVICE unsigned conv2d_mask(int4 window, int r, int j0)
+{
+    if (!conv2d_has_row(window, r))
+        return 0;
+    int end = min(max(window.w - j0, 0), CONV2D_DEPTH), first = min(max(window.z - j0, 0), end);
+    return (1u << end) - (1u << first);
+}
+
+/* Outputs k..k+3 of a pixel that counts, from their sums; `to` and `residual` are the pixel's K values. */
+CUDA_DEVICE float4 conv2d_finish4(const conv2d_shape &shape, float4 sum, const float *bias, int k, const float *residual)
+{
+    if (bias)
+        sum = conv2d_add(sum, *reinterpret_cast<const float4 *>(bias + k));
+    if (residual)
+        sum = conv2d_add(sum, conv2d_fetch(residual, k, 0, shape.k, shape.wide_out));
+    return make_float4(osp_activate(shape.activation, sum.x), osp_activate(shape.activation, sum.y),
+                       osp_activate(shape.activation, sum.z), osp_activate(shape.activation, sum.w));
+}
+
+CUDA_DEVICE void conv2d_store4(const conv2d_shape &shape, float4 v, float *to, int k)
+{
+    if (shape.wide_out) {
+        *reinterpret_cast<float4 *>(to + k) = v;
+        return;
+    }
+    to[k] = v.x;
+    if (k + 1 < shape.k)
+        to[k + 1] = v.y;
+    if (k + 2 < shape.k)
+        to[k + 2] = v.z;
+    if (k + 3 < shape.k)
+        to[k + 3] = v.w;
+}
+
+/* What a thread fetches of x: of PIXELS pixels, steps (t%2)*4.. of each half. */
+template <class T> struct conv2d_source {
+    int64_t run[T::PIXELS];               /* where the run of the filter row is in x */
+    int first[T::PIXELS], end[T::PIXELS]; /* what of it is in the image */
+    CUDA_DEVICE static int slot(int i) { return (int)threadIdx.x / 2 + i * (T::THREADS / 2); } /* its pixel in the block */
+};
+
+/* Steps j0..j0+DEPTH of x, turned; and of the weights from output k0 on. */
+template <class T>
+CUDA_DEVICE void conv2d_fetch_x(const conv2d_shape &shape, const float *x, const conv2d_source<T> &source, int j0,
+                                float4 (*xs)[T::PITCH])
+{
+#pragma unroll
+    for (int i = 0; i < T::PIXELS; i++)
+#pragma unroll
+        for (int half = 0; half < CONV2D_DEPTH; half += 8) {
+            int step = half + (int)threadIdx.x % 2 * 4;
+            float4 v = conv2d_fetch(x + source.run[i], j0 + step, source.first[i], source.end[i], shape.wide_x);
+            float *to = &xs[step][0].x + source.slot(i);
+            to[0] = v.x, to[T::PITCH * 4] = v.y, to[T::PITCH * 8] = v.z, to[T::PITCH * 12] = v.w;
+        }
+}
+
+template <class T>
+CUDA_DEVICE void conv2d_fetch_w(const conv2d_shape &shape, const float *w, int depth, int k0, float4 (*ws)[T::N / 4])
+{
+#pragma unroll
+    for (int i = 0; i < T::WEIGHTS; i += T::THREADS) {
+        int step = (i + (int)threadIdx.x) / (T::N / 4), k = (i + (int)threadIdx.x) % (T::N / 4) * 4;
+        ws[step][k / 4] = step < depth && k0 + k < shape.pitch
+                              ? *reinterpret_cast<const float4 *>(w + (int64_t)step * shape.pitch + k0 + k)
+                              : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    }
+}
+
+/* The block's sums to outputs. */
+template <class T>
+CUDA_DEVICE void conv2d_write(const conv2d_shape &shape, const float (&sums)[T::TM][T::TN], const conv2d_place<T> &at,
+                              const int4 *windows, const float *bias, const float *residual, float *out, int64_t m0, int k0)
+{
+#pragma unroll
+    for (int i = 0; i < T::TM; i++) {
+        int64_t m = m0 + at.pixel(i);
+        bool live = conv2d_live(windows[at.pixel(i)]);
+#pragma unroll
+        for (int j = 0; j < T::TN; j += 4) {
+            int k = k0 + at.output(j);
+            if (m >= shape.pixels || k >= shape.k)
+                continue;
+            float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            if (live)
+                v = conv2d_finish4(shape, make_float4(sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]), bias, k,
+                                   residual ? residual + m * shape.k : nullptr);
+            conv2d_store4(shape, v, out + m * shape.k, k);
+        }
+    }
+}
+
+/* A kernel's body; operands as in 04_register.cu. */
+template <class T>
+CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bias, const float *residual, const int32_t *counts,
+                                 float *out, const conv2d_shape &shape)
+{
+    CUDA_SHARED(float4, xs, [CONV2D_DEPTH][T::PITCH]); /* step, pixel */
+    CUDA_SHARED(float4, ws, [CONV2D_DEPTH][T::N / 4]); /* step, output */
+    CUDA_SHARED(int4, windows, [T::M]);
+    const int run = shape.s * shape.c, k0 = (int)blockIdx.y * T::N;
+    const int64_t m0 = (int64_t)blockIdx.x * T::M;
+    const conv2d_place<T> at;
+    conv2d_source<T> source;
+    int counted = 0;
+#pragma unroll
+    for (int i = 0; i < T::PIXELS; i++) {
+        int64_t m = m0 + source.slot(i);
+        conv2d_pixel pixel = conv2d_pixel_of(shape, m);
+        bool live = m < shape.pixels && conv2d_counts(shape, counts, pixel.n);
+        source.run[i] = conv2d_first(shape, pixel);
+        if (threadIdx.x % 2 == 0)
+            windows[source.slot(i)] = live ? conv2d_window(shape, pixel) : conv2d_idle(shape);
+        counted += live;
+    }
+
+    float sums[T::TM][T::TN] = {};
+    const int rows = __syncthreads_count(counted) ? shape.r : 0;
+    for (int r = 0; r < rows; r++) {
+#pragma unroll
+        for (int i = 0; i < T::PIXELS; i++) {
+            int4 window = windows[source.slot(i)];
+            source.first[i] = window.z;
+            source.end[i] = conv2d_live(window) && conv2d_has_row(window, r) ? window.w : 0;
+        }
+        int first = 0, end = run; /* where the windows of all of this thread's pixels are open */
+        for (int i = 0; shape.pad && i < T::TM; i++) {
+            int4 window = windows[at.pixel(i)];
+            first = max(first, window.z);
+            end = min(end, conv2d_has_row(window, r) ? window.w : 0);
+        }
+        for (int j0 = 0; j0 < run; j0 += CONV2D_DEPTH) {
+            const int depth = min(CONV2D_DEPTH, run - j0);
+            conv2d_fetch_x<T>(shape, x, source, j0, xs);
+            conv2d_fetch_w<T>(shape, w + ((int64_t)r * run + j0) * shape.pitch, depth, k0, ws);
+            __syncthreads();
+            unsigned mask[T::TM] = {};
+            bool inside = first <= j0 && j0 + depth <= end;
+            if (shape.pad)
+                inside = __all_sync(0xffffffffu, inside);
+            if (inside) {
+                conv2d_multiply<T, false>(sums, xs, ws, depth, at, mask);
+            } else {
+#pragma unroll
+                for (int i = 0; i < T::TM; i++)
+                    mask[i] = conv2d_mask(windows[at.pixel(i)], r, j0);
+                conv2d_multiply<T, true>(sums, xs, ws, depth, at, mask);
+            }
+            __syncthreads();
+        }
+#pragma unroll
+        for (int i = 0; i < T::PIXELS; i++)
+            source.run[i] += (int64_t)shape.w * shape.c;
+    }
+    conv2d_write<T>(shape, sums, at, windows, bias, residual, out, m0, k0);
+}
+
+#if CUDA_HOST
+/* Which of several tiles a problem should use. The model: a multiprocessor takes the tiles that fall to it one by one; a step of
+ * a tile takes M*N/128 cycles of multiply-adds, or M*N*(TM+TN)/(TM*TN)/32 cycles of loads from shared memory, whichever is more.
+ * Large tiles are the cheaper ones for each output, small ones fill the machine and leave less of a tile empty. */
+struct conv2d_tiling {
+    int m, n, tm, tn;
+};
+template <class T> constexpr conv2d_tiling conv2d_tiling_of() { return {T::M, T::N, T::TM, T::TN}; }
+
+static inline double conv2d_cycles(const conv2d_tiling &tile, int multiprocessors, int64_t pixels, int64_t outputs, int64_t steps)
+{
+    double area = (double)tile.m * tile.n, products = area / 128, loads = area * (tile.tm + tile.tn) / (tile.tm * tile.tn) / 32;
+    int64_t tiles = ((pixels + tile.m - 1) / tile.m) * ((outputs + tile.n - 1) / tile.n);
+    return (double)((tiles + multiprocessors - 1) / multiprocessors) * (double)steps * (products > loads ? products : loads);
+}
+
+/* The index of the cheapest; of equals the first. */
+template <int COUNT>
+static inline int conv2d_pick(const conv2d_tiling (&tiles)[COUNT], int multiprocessors, int64_t pixels, int64_t outputs,
+                              int64_t steps)
+{
+    int best = 0;
+    for (int i = 1; i < COUNT; i++)
+        if (conv2d_cycles(tiles[i], multiprocessors, pixels, outputs, steps) <
+            conv2d_cycles(tiles[best], multiprocessors, pixels, outputs, steps))
+            best = i;
+    return best;
+}
+#endif
+#endif
