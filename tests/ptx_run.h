@@ -103,12 +103,13 @@ static inline void run_clean(struct machine *m, const char *name, const void *pa
         fail_msg("%s", m->fault.message);
 }
 
-static inline void run_faulty(struct machine *m, const char *name, const void *params, size_t bytes, enum ptx_fault_kind kind, const char *words)
+static inline void run_faulty(struct machine *m, const char *name, const void *params, size_t bytes, enum ptx_fault_kind kind,
+                              const char *words)
 {
     const int got = run_kernel(m, name, params, bytes);
     if (got != (int)kind || !strstr(m->fault.message, words))
-        fail_msg("%s: wanted '%s' with '%s', got '%s': %s", name, ptx_fault_name(kind), words, ptx_fault_name((enum ptx_fault_kind)got),
-                 m->fault.message);
+        fail_msg("%s: wanted '%s' with '%s', got '%s': %s", name, ptx_fault_name(kind), words,
+                 ptx_fault_name((enum ptx_fault_kind)got), m->fault.message);
 }
 
 static inline uint64_t next_random(uint64_t *state)

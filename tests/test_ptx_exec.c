@@ -1,5 +1,5 @@
-/* Whole kernels that nvcc made (tests/ptx) against C: control flow, calls, local memory, atomics, lanes that look at each other, mma, cp.async,
- * in order and shuffled; and how fast a register-tiled kernel runs. */
+/* Whole kernels that nvcc made (tests/ptx) against C: control flow, calls, local memory, atomics, lanes that look at each other,
+ * mma, cp.async, in order and shuffled; and how fast a register-tiled kernel runs. */
 #include "ptx_run.h"
 
 #include <math.h>
@@ -130,7 +130,8 @@ static void test_atomics(void **state)
         dec = dec == 0 || dec > 9 ? 9 : dec - 1;
         fours[i % 4]++;
     }
-    const int want[14] = {total, -(COUNT - 1), COUNT - 1, ~0x7f, 0x7ff, x, inc, dec, 2 * COUNT, 77, fours[0], fours[1], fours[2], fours[3]};
+    const int want[14] = {total, -(COUNT - 1), COUNT - 1, ~0x7f,    0x7ff,    x,        inc,
+                          dec,   2 * COUNT,    77,        fours[0], fours[1], fours[2], fours[3]};
     for (int i = 0; i < 14; i++)
         assert_int_equal(got[i], want[i]);
     assert_true(*(float *)view(&m, p.sum) == 1 + 0.25f * COUNT);
@@ -199,8 +200,18 @@ static void want_shuffles(const int *v, int l, int *w)
         sum += v[i];
         high |= v[i] > 90;
     }
-    const int all[12] = {v[l ^ 5],         v[l < 3 ? l : l - 3], v[l + 7 > 31 ? l : l + 7], v[l * 3 % 32], v[(l & 24) | 2], v[(l & 15) + 3 > 15 ? l : l + 3],
-                         (int)ballot,      high + 2,             (int)same,                 (int)part,     -1,              sum};
+    const int all[12] = {v[l ^ 5],
+                         v[l < 3 ? l : l - 3],
+                         v[l + 7 > 31 ? l : l + 7],
+                         v[l * 3 % 32],
+                         v[(l & 24) | 2],
+                         v[(l & 15) + 3 > 15 ? l : l + 3],
+                         (int)ballot,
+                         high + 2,
+                         (int)same,
+                         (int)part,
+                         -1,
+                         sum};
     memcpy(w, all, sizeof all);
 }
 
@@ -266,16 +277,21 @@ static void test_mma(void **state)
             uint32_t bits;
             memcpy(&bits, &af[i], 4);
             /* bf16 is the top of an f32; a half of a small whole number by hand */
-            ah[i] = kind == 2 ? (uint16_t)(bits >> 16) : af[i] == 0 ? 0 : (uint16_t)((bits >> 16 & 0x8000) | (((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
+            ah[i] = kind == 2    ? (uint16_t)(bits >> 16)
+                    : af[i] == 0 ? 0
+                                 : (uint16_t)((bits >> 16 & 0x8000) | (((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
         }
         for (int i = 0; i < 128; i++) {
             bf[i] = (float)(i < 8 * k ? b[i] : 0);
             cf[i] = (float)c[i];
             uint32_t bits;
             memcpy(&bits, &bf[i], 4);
-            bh[i] = kind == 2 ? (uint16_t)(bits >> 16) : bf[i] == 0 ? 0 : (uint16_t)((((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
+            bh[i] = kind == 2    ? (uint16_t)(bits >> 16)
+                    : bf[i] == 0 ? 0
+                                 : (uint16_t)((((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023));
         }
-        const uint64_t pa = kind ? upload(&m, ah, sizeof ah) : upload(&m, af, sizeof af), pb = kind ? upload(&m, bh, sizeof bh) : upload(&m, bf, sizeof bf);
+        const uint64_t pa = kind ? upload(&m, ah, sizeof ah) : upload(&m, af, sizeof af),
+                       pb = kind ? upload(&m, bh, sizeof bh) : upload(&m, bf, sizeof bf);
         const uint64_t pc = upload(&m, cf, sizeof cf), pd = upload(&m, NULL, 128 * 4);
         uint64_t with_c[4] = {pa, pb, pc, pd}, without[3] = {pa, pb, pd};
         run_clean(&m, NAMES[kind], kind ? without : with_c, kind ? sizeof without : sizeof with_c);
@@ -346,8 +362,12 @@ static void check_tiles(int rows, int columns, int depth, uint64_t seed, int wor
     struct {
         uint64_t a, b, c;
         int m, n, k;
-    } p = {upload(&m, a, 4 * (size_t)(rows * depth)), upload(&m, b, 4 * (size_t)(depth * columns)), upload(&m, NULL, 4 * (size_t)(rows * columns)),
-           rows, columns, depth};
+    } p = {upload(&m, a, 4 * (size_t)(rows * depth)),
+           upload(&m, b, 4 * (size_t)(depth * columns)),
+           upload(&m, NULL, 4 * (size_t)(rows * columns)),
+           rows,
+           columns,
+           depth};
     m.config.block[0] = 256;
     m.config.grid[0] = (uint32_t)(columns + 63) / 64;
     m.config.grid[1] = (uint32_t)(rows + 63) / 64;
@@ -387,24 +407,88 @@ static void test_tiles(void **state)
 static void test_counters(void **state)
 {
     struct machine m;
-    machine_open(&m, PTX_HEADER ".entry k() {\n.reg .pred %p; .reg .b32 %r<4>;\nmov.u32 %r1, %tid.x;\nsetp.lt.u32 %p, %r1, 10;\n@%p bra A;\n"
-                                "add.u32 %r2, %r1, 1;\nadd.u32 %r2, %r2, 1;\nA:\nadd.u32 %r3, %r1, 1;\nret;\n}\n");
+    machine_open(&m, PTX_HEADER
+                 ".entry k() {\n.reg .pred %p; .reg .b32 %r<4>;\nmov.u32 %r1, %tid.x;\nsetp.lt.u32 %p, %r1, 10;\n@%p bra A;\n"
+                 "add.u32 %r2, %r1, 1;\nadd.u32 %r2, %r2, 1;\nA:\nadd.u32 %r3, %r1, 1;\nret;\n}\n");
     m.config.block[0] = 40;
     m.config.grid[0] = 3;
     run_clean(&m, "k", NULL, 0);
-    /* Statements by active lanes: 3 of all 40, 2 of the 30 that do not jump, 2 of all; the second warp (8 lanes) does not part. */
+    /* Statements by active lanes: 3 of all 40, 2 of the 30 that do not jump, 2 of all; the second warp (8 lanes) does not part.
+     */
     assert_int_equal(m.counters.thread_instructions, 3 * (40 * 5 + 2 * 30));
     assert_int_equal(m.counters.warp_instructions, 3 * 2 * 7);
     assert_int_equal(m.counters.blocks, 3);
     machine_close(&m);
 }
 
+/* The first warp waits in a loop for what the second one writes. */
+static void test_waiting_warp(void **state)
+{
+    struct machine m;
+    machine_open(&m, PTX_HEADER
+                 ".entry k(.param .u64 a) {\n.reg .pred %p<3>; .reg .b32 %r<4>; .reg .b64 %q;\n.shared .align 4 .b32 flag;\n"
+                 "ld.param.u64 %q, [a];\nmov.u32 %r1, %tid.x;\nst.shared.b32 [flag], 0;\nbar.sync 0;\nsetp.lt.u32 %p1, %r1, "
+                 "32;\n@%p1 bra WAIT;\n"
+                 "st.volatile.shared.b32 [flag], 5;\nret;\nWAIT:\nld.volatile.shared.b32 %r2, [flag];\nsetp.eq.u32 %p2, %r2, "
+                 "0;\n@%p2 bra WAIT;\n"
+                 "st.global.b32 [%q], %r2;\nret;\n}\n");
+    uint64_t p = upload(&m, NULL, 4);
+    m.config.block[0] = 64;
+    run_clean(&m, "k", &p, sizeof p);
+    assert_int_equal(*(int *)view(&m, p), 5);
+    ptx_free(m.memory, p, NULL);
+    machine_close(&m);
+}
+
+/* The other shapes of mma: each lane gives the same registers to all; A is ones and B twos, so each sum is 2k + c. */
+static void check_shape(const char *opcode, int a, int b, uint32_t one, uint32_t two, int k, bool half)
+{
+    char text[2048], left[64] = "", right[64] = "";
+    struct machine m;
+    for (int i = 0; i < a; i++)
+        strcat(left, i ? ",%r1" : "%r1");
+    for (int i = 0; i < b; i++)
+        strcat(right, i ? ",%r2" : "%r2");
+    const char *sums = half ? "%r3,%r4" : "%r3,%r4,%r5,%r6";
+    snprintf(
+        text, sizeof text,
+        PTX_HEADER
+        ".entry k(.param .u64 a) {\n.reg .b32 %%r<8>; .reg .b64 %%q<3>;\nld.param.u64 %%q1, [a]; mov.u32 %%r7, %%tid.x; "
+        "mad.wide.u32 %%q1, %%r7, 4, %%q1;\n"
+        "mov.b32 %%r1, 0x%x; mov.b32 %%r2, 0x%x; mov.b32 %%r3, %s; mov.b32 %%r4, %%r3; mov.b32 %%r5, %%r3; mov.b32 %%r6, %%r3;\n"
+        "mma.sync.aligned.%s {%s}, {%s}, {%s}, {%s};\nst.global.b32 [%%q1], %%r4;\nret;\n}\n",
+        one, two, half ? "0x44004400" : "0x40800000", opcode, sums, left, right, sums);
+    machine_open(&m, text);
+    uint64_t p = upload(&m, NULL, 128);
+    run_clean(&m, "k", &p, sizeof p);
+    for (int l = 0; l < 32; l++) {
+        const uint32_t got = ((uint32_t *)view(&m, p))[l];
+        float f;
+        memcpy(&f, &got, 4);
+        if (half ? got != (k == 8 ? 0x4d004d00u : 0x50805080u) : f != (float)(2 * k + 4)) /* 20 and 36 as halves */
+            fail_msg("%s: lane %d has 0x%x", opcode, l, got);
+    }
+    ptx_free(m.memory, p, NULL);
+    machine_close(&m);
+}
+
+static void test_mma_shapes(void **state)
+{
+    check_shape("m16n8k4.row.col.f32.tf32.tf32.f32", 2, 1, 0x3f801fff, 0x40000000, 4, false); /* the low 13 bits do not count */
+    check_shape("m16n8k8.row.col.f32.f16.f16.f32", 2, 1, 0x3c003c00, 0x40004000, 8, false);
+    check_shape("m16n8k8.row.col.f32.bf16.bf16.f32", 2, 1, 0x3f803f80, 0x40004000, 8, false);
+    check_shape("m16n8k8.row.col.f16.f16.f16.f16", 2, 1, 0x3c003c00, 0x40004000, 8, true);
+    check_shape("m16n8k16.row.col.f16.f16.f16.f16", 4, 2, 0x3c003c00, 0x40004000, 16, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_divergence), cmocka_unit_test(test_switch),   cmocka_unit_test(test_local),   cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_atomics),    cmocka_unit_test(test_block_votes), cmocka_unit_test(test_generic), cmocka_unit_test(test_shuffles),
-        cmocka_unit_test(test_mma),        cmocka_unit_test(test_async),    cmocka_unit_test(test_tiles),   cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_divergence),   cmocka_unit_test(test_switch),     cmocka_unit_test(test_local),
+        cmocka_unit_test(test_parameters),   cmocka_unit_test(test_atomics),    cmocka_unit_test(test_block_votes),
+        cmocka_unit_test(test_generic),      cmocka_unit_test(test_shuffles),   cmocka_unit_test(test_mma),
+        cmocka_unit_test(test_async),        cmocka_unit_test(test_tiles),      cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_waiting_warp), cmocka_unit_test(test_mma_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Every instruction that computes lane by lane, on every instruction set of this machine, against plain C; 77 threads, so that the last
- * warp is not full, and data in which special values are frequent. Any NaN is as good as another. */
+/* Every instruction that computes lane by lane, on every instruction set of this machine, against plain C; 77 threads, so that
+ * the last warp is not full, and data in which special values are frequent. Any NaN is as good as another. */
 #include "ptx_run.h"
 
 #include <math.h>
@@ -113,204 +113,215 @@ static u32 as_bits(f32 x)
     return b;
 }
 
-#define CASES(ONE, TWO, THREE, TEST)                                                                                                      \
-    TWO("add.s32", u32, u32, u32, a + b)                                                                                                  \
-    TWO("add.u16", u16, u16, u16, (u16)(a + b))                                                                                           \
-    TWO("add.s64", u64, u64, u64, a + b)                                                                                                  \
-    TWO("sub.s32", u32, u32, u32, a - b)                                                                                                  \
-    TWO("sub.u16", u16, u16, u16, (u16)(a - b))                                                                                           \
-    TWO("sub.s64", u64, u64, u64, a - b)                                                                                                  \
-    TWO("add.sat.s32", s32, s32, s32, (s32)clamped((f64)a + (f64)b, -0x1p31, 0x1p31 - 1))                                                 \
-    TWO("sub.sat.s32", s32, s32, s32, (s32)clamped((f64)a - (f64)b, -0x1p31, 0x1p31 - 1))                                                 \
-    TWO("mul.lo.s32", u32, u32, u32, a * b)                                                                                               \
-    TWO("mul.lo.s16", u16, u16, u16, (u16)(1u * a * b))                                                                                   \
-    TWO("mul.lo.u64", u64, u64, u64, a * b)                                                                                               \
-    TWO("mul.hi.u32", u32, u32, u32, (u32)((u64)a * b >> 32))                                                                             \
-    TWO("mul.hi.s32", s32, s32, s32, (s32)((s64)a * b >> 32))                                                                             \
-    TWO("mul.hi.s16", s16, s16, s16, (s16)((s32)a * b >> 16))                                                                             \
-    TWO("mul.hi.u64", u64, u64, u64, (u64)((unsigned __int128)a * b >> 64))                                                               \
-    TWO("mul.hi.s64", s64, s64, s64, (s64)((__int128)a * b >> 64))                                                                        \
-    TWO("mul.wide.s32", s64, s32, s32, (s64)a * b)                                                                                        \
-    TWO("mul.wide.u32", u64, u32, u32, (u64)a * b)                                                                                        \
-    TWO("mul.wide.s16", s32, s16, s16, (s32)a * b)                                                                                        \
-    TWO("mul.wide.u16", u32, u16, u16, (u32)a * b)                                                                                        \
-    THREE("mad.lo.s32", u32, u32, u32, u32, a *b + c)                                                                                     \
-    THREE("mad.lo.u64", u64, u64, u64, u64, a *b + c)                                                                                     \
-    THREE("mad.hi.u32", u32, u32, u32, u32, (u32)((u64)a * b >> 32) + c)                                                                  \
-    THREE("mad.hi.s32", u32, s32, s32, u32, (u32)((s64)a * b >> 32) + c)                                                                  \
-    THREE("mad.wide.s32", u64, s32, s32, u64, (u64)((s64)a * b) + c)                                                                      \
-    THREE("mad.wide.u32", u64, u32, u32, u64, (u64)a * b + c)                                                                             \
-    TWO("div.s32", s32, s32, s32, b == 0 ? -1 : b == -1 ? (s32)(0u - (u32)a) : a / b)                                                     \
-    TWO("div.u32", u32, u32, u32, b == 0 ? ~0u : a / b)                                                                                   \
-    TWO("div.s64", s64, s64, s64, b == 0 ? -1 : b == -1 ? (s64)(0ull - (u64)a) : a / b)                                                   \
-    TWO("div.u64", u64, u64, u64, b == 0 ? ~0ull : a / b)                                                                                 \
-    TWO("div.u16", u16, u16, u16, b == 0 ? 0xffff : a / b)                                                                                \
-    TWO("rem.s32", s32, s32, s32, b == 0 ? a : b == -1 ? 0 : a % b)                                                                       \
-    TWO("rem.u32", u32, u32, u32, b == 0 ? a : a % b)                                                                                     \
-    TWO("rem.s64", s64, s64, s64, b == 0 ? a : b == -1 ? 0 : a % b)                                                                       \
-    TWO("rem.u64", u64, u64, u64, b == 0 ? a : a % b)                                                                                     \
-    TWO("rem.s16", s16, s16, s16, b == 0 ? a : b == -1 ? 0 : a % b)                                                                       \
-    TWO("min.s32", s32, s32, s32, a < b ? a : b)                                                                                          \
-    TWO("min.u32", u32, u32, u32, a < b ? a : b)                                                                                          \
-    TWO("max.s32", s32, s32, s32, a > b ? a : b)                                                                                          \
-    TWO("max.u32", u32, u32, u32, a > b ? a : b)                                                                                          \
-    TWO("min.s64", s64, s64, s64, a < b ? a : b)                                                                                          \
-    TWO("max.u64", u64, u64, u64, a > b ? a : b)                                                                                          \
-    TWO("min.s16", s16, s16, s16, a < b ? a : b)                                                                                          \
-    TWO("max.u16", u16, u16, u16, a > b ? a : b)                                                                                          \
-    ONE("neg.s32", u32, u32, 0u - a)                                                                                                      \
-    ONE("neg.s16", u16, u16, (u16)(0 - a))                                                                                                \
-    ONE("neg.s64", u64, u64, 0ull - a)                                                                                                    \
-    ONE("abs.s32", u32, s32, a < 0 ? 0u - (u32)a : (u32)a)                                                                                \
-    ONE("abs.s64", u64, s64, a < 0 ? 0ull - (u64)a : (u64)a)                                                                              \
-    ONE("abs.s16", u16, s16, (u16)(a < 0 ? -a : a))                                                                                       \
-    TWO("and.b32", u32, u32, u32, a &b)                                                                                                   \
-    TWO("or.b64", u64, u64, u64, a | b)                                                                                                   \
-    TWO("xor.b16", u16, u16, u16, a ^ b)                                                                                                  \
-    TWO("and.b16", u16, u16, u16, a &b)                                                                                                   \
-    TWO("or.b32", u32, u32, u32, a | b)                                                                                                   \
-    TWO("xor.b32", u32, u32, u32, a ^ b)                                                                                                  \
-    TWO("and.b64", u64, u64, u64, a &b)                                                                                                   \
-    ONE("not.b32", u32, u32, ~a)                                                                                                          \
-    ONE("not.b16", u16, u16, (u16)~a)                                                                                                     \
-    ONE("not.b64", u64, u64, ~a)                                                                                                          \
-    ONE("cnot.b32", u32, u32, a == 0)                                                                                                     \
-    TWO("shl.b32", u32, u32, u32, b > 31 ? 0 : a << b)                                                                                    \
-    TWO("shl.b64", u64, u64, u32, b > 63 ? 0 : a << b)                                                                                    \
-    TWO("shl.b16", u16, u16, u32, b > 15 ? 0 : (u16)(a << b))                                                                             \
-    TWO("shr.u32", u32, u32, u32, b > 31 ? 0 : a >> b)                                                                                    \
-    TWO("shr.u64", u64, u64, u32, b > 63 ? 0 : a >> b)                                                                                    \
-    TWO("shr.b16", u16, u16, u32, b > 15 ? 0 : (u16)(a >> b))                                                                             \
-    TWO("shr.s32", s32, s32, u32, a >> (b > 31 ? 31 : b))                                                                                 \
-    TWO("shr.s64", s64, s64, u32, a >> (b > 63 ? 63 : b))                                                                                 \
-    TWO("shr.s16", s16, s16, u32, (s16)(a >> (b > 15 ? 15 : b)))                                                                          \
-    THREE("shf.l.wrap.b32", u32, u32, u32, u32, c % 32 ? b << c % 32 | a >> (32 - c % 32) : b)                                            \
-    THREE("shf.r.wrap.b32", u32, u32, u32, u32, c % 32 ? a >> c % 32 | b << (32 - c % 32) : a)                                            \
-    THREE("shf.l.clamp.b32", u32, u32, u32, u32, c == 0 ? b : c > 31 ? a : b << c | a >> (32 - c))                                        \
-    THREE("shf.r.clamp.b32", u32, u32, u32, u32, c == 0 ? a : c > 31 ? b : a >> c | b << (32 - c))                                        \
-    THREE("bfe.u32", u32, u32, u32, u32, extracted(a, b, c, false))                                                                       \
-    THREE("bfe.s32", u32, u32, u32, u32, extracted(a, b, c, true))                                                                        \
-    ONE("brev.b32", u32, u32, reversed(a))                                                                                                \
-    ONE("brev.b64", u64, u64, (u64)reversed((u32)a) << 32 | reversed((u32)(a >> 32)))                                                     \
-    ONE("popc.b32", u32, u32, (u32)__builtin_popcount(a))                                                                                 \
-    ONE("popc.b64", u32, u64, (u32)__builtin_popcountll(a))                                                                               \
-    ONE("clz.b32", u32, u32, a ? 31 - highest(a) : 32)                                                                                    \
-    ONE("clz.b64", u32, u64, a ? 63 - highest(a) : 64)                                                                                    \
-    ONE("bfind.u32", u32, u32, highest(a))                                                                                                \
-    ONE("bfind.s32", u32, s32, highest((u32)(a < 0 ? ~a : a)))                                                                            \
-    ONE("bfind.u64", u32, u64, highest(a))                                                                                                \
-    ONE("bfind.shiftamt.u32", u32, u32, a ? 31 - highest(a) : ~0u)                                                                        \
-    THREE("prmt.b32", u32, u32, u32, u32, permuted(a, b, c))                                                                              \
-    THREE("sad.u32", u32, u32, u32, u32, c + (a > b ? a - b : b - a))                                                                     \
-    TWO("add.rn.f32", f32, f32, f32, a + b)                                                                                               \
-    TWO("sub.rn.f32", f32, f32, f32, a - b)                                                                                               \
-    TWO("mul.rn.f32", f32, f32, f32, a *b)                                                                                                \
-    TWO("mul.ftz.f32", f32, f32, f32, flush(flush(a) * flush(b)))                                                                         \
-    TWO("add.sat.f32", f32, f32, f32, clamp01(a + b))                                                                                     \
-    THREE("fma.rn.f32", f32, f32, f32, f32, fmaf(a, b, c))                                                                                \
-    THREE("fma.rn.sat.f32", f32, f32, f32, f32, clamp01(fmaf(a, b, c)))                                                                   \
-    THREE("mad.rn.f32", f32, f32, f32, f32, fmaf(a, b, c))                                                                                \
-    TWO("div.rn.f32", f32, f32, f32, a / b)                                                                                               \
-    TWO("div.rn.f64", f64, f64, f64, a / b)                                                                                               \
-    ONE("rcp.rn.f32", f32, f32, 1 / a)                                                                                                    \
-    ONE("sqrt.rn.f32", f32, f32, sqrtf(a))                                                                                                \
-    ONE("sqrt.rn.f64", f64, f64, sqrt(a))                                                                                                 \
-    ONE("ex2.approx.f32", f32, f32, exp2f(a))                                                                                             \
-    ONE("lg2.approx.f32", f32, f32, log2f(a))                                                                                             \
-    ONE("neg.f32", f32, f32, -a)                                                                                                          \
-    ONE("abs.f32", f32, f32, fabsf(a))                                                                                                    \
-    ONE("neg.f64", f64, f64, -a)                                                                                                          \
-    ONE("abs.f64", f64, f64, fabs(a))                                                                                                     \
-    TWO("min.f32", f32, f32, f32, least(a, b))                                                                                            \
-    TWO("max.f32", f32, f32, f32, most(a, b))                                                                                             \
-    TWO("max.NaN.f32", f32, f32, f32, isnan(a) || isnan(b) ? NAN : most(a, b))                                                            \
-    TWO("copysign.f32", f32, f32, f32, copysignf(b, a))                                                                                   \
-    TWO("add.rn.f64", f64, f64, f64, a + b)                                                                                               \
-    TWO("sub.rn.f64", f64, f64, f64, a - b)                                                                                               \
-    TWO("mul.rn.f64", f64, f64, f64, a *b)                                                                                                \
-    THREE("fma.rn.f64", f64, f64, f64, f64, fma(a, b, c))                                                                                 \
-    TWO("add.f16", u16, u16, u16, to_half(half(a) + half(b)))                                                                             \
-    TWO("sub.f16", u16, u16, u16, to_half(half(a) - half(b)))                                                                             \
-    TWO("mul.f16", u16, u16, u16, to_half(half(a) * half(b)))                                                                             \
-    THREE("fma.rn.f16", u16, u16, u16, u16, to_half(half(a) * half(b) + half(c)))                                                         \
-    TWO("add.f16x2", u32, u32, u32, pair(to_half(half((u16)a) + half((u16)b)), to_half(half((u16)(a >> 16)) + half((u16)(b >> 16)))))     \
-    TWO("mul.bf16", u16, u16, u16, to_brain(brain(a) * brain(b)))                                                                         \
-    TWO("mul.bf16x2", u32, u32, u32, pair(to_brain(brain((u16)a) * brain((u16)b)), to_brain(brain((u16)(a >> 16)) * brain((u16)(b >> 16))))) \
-    ONE("cvt.rn.f16.f32", u16, f32, to_half(a))                                                                                           \
-    ONE("cvt.f32.f16", f32, u16, (f32)half(a))                                                                                            \
-    ONE("cvt.rn.bf16.f32", u16, f32, to_brain(a))                                                                                         \
-    ONE("cvt.f32.bf16", f32, u16, (f32)brain(a))                                                                                          \
-    TWO("cvt.rn.f16x2.f32", u32, f32, f32, pair(to_half(b), to_half(a)))                                                                  \
-    TWO("cvt.rn.bf16x2.f32", u32, f32, f32, pair(to_brain(b), to_brain(a)))                                                               \
-    ONE("cvt.rna.tf32.f32", u32, f32, isfinite(a) ? (as_bits(a) + 0x1000u) & ~0x1fffu : as_bits(a))                                       \
-    ONE("cvt.rn.f32.s32", f32, s32, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.u32", f32, u32, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.s64", f32, s64, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.u64", f32, u64, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.s16", f32, s16, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.u16", f32, u16, (f32)a)                                                                                               \
-    ONE("cvt.rn.f32.u8", f32, u16, (f32)(u8)a)                                                                                            \
-    ONE("cvt.rn.f32.s8", f32, u32, (f32)(s8)a)                                                                                            \
-    ONE("cvt.rn.f64.s32", f64, s32, (f64)a)                                                                                               \
-    ONE("cvt.rn.f64.u64", f64, u64, (f64)a)                                                                                               \
-    ONE("cvt.rn.f32.f64", f32, f64, (f32)a)                                                                                               \
-    ONE("cvt.f64.f32", f64, f32, (f64)a)                                                                                                  \
-    ONE("cvt.rzi.s32.f32", s32, f32, (s32)clamped(trunc(a), -0x1p31, 0x1p31 - 1))                                                         \
-    ONE("cvt.rni.s32.f32", s32, f32, (s32)clamped(rint(a), -0x1p31, 0x1p31 - 1))                                                          \
-    ONE("cvt.rmi.s32.f32", s32, f32, (s32)clamped(floor(a), -0x1p31, 0x1p31 - 1))                                                         \
-    ONE("cvt.rpi.s32.f32", s32, f32, (s32)clamped(ceil(a), -0x1p31, 0x1p31 - 1))                                                          \
-    ONE("cvt.rzi.u32.f32", u32, f32, (u32)clamped(trunc(a), 0, 0x1p32 - 1))                                                               \
-    ONE("cvt.rzi.s64.f32", s64, f32, isnan(a) || a <= -0x1p63f ? INT64_MIN : a >= 0x1p63f ? INT64_MAX : (s64)a)                           \
-    ONE("cvt.rzi.u64.f64", u64, f64, isnan(a) ? 1ull << 63 : a <= 0 ? 0 : a >= 0x1p64 ? ~0ull : (u64)a)                                   \
-    ONE("cvt.rzi.s32.f64", s32, f64, (s32)clamped(trunc(a), -0x1p31, 0x1p31 - 1))                                                         \
-    ONE("cvt.rni.f32.f32", f32, f32, rintf(a))                                                                                            \
-    ONE("cvt.rzi.f32.f32", f32, f32, truncf(a))                                                                                           \
-    ONE("cvt.rmi.f32.f32", f32, f32, floorf(a))                                                                                           \
-    ONE("cvt.rpi.f32.f32", f32, f32, ceilf(a))                                                                                            \
-    ONE("cvt.sat.f32.f32", f32, f32, clamp01(a))                                                                                          \
-    ONE("cvt.s64.s32", s64, s32, (s64)a)                                                                                                  \
-    ONE("cvt.u64.u32", u64, u32, (u64)a)                                                                                                  \
-    ONE("cvt.u32.u64", u32, u64, (u32)a)                                                                                                  \
-    ONE("cvt.s32.s8", s32, u32, (s32)(s8)a)                                                                                               \
-    ONE("cvt.s32.s16", s32, s16, (s32)a)                                                                                                  \
-    ONE("cvt.u32.u8", u32, u16, (u32)(u8)a)                                                                                               \
-    ONE("cvt.u16.u8", u16, u16, (u16)(u8)a)                                                                                               \
-    ONE("cvt.s16.s8", u16, u16, (u16)(s16)(s8)a)                                                                                          \
-    ONE("cvt.u8.u32", u32, u32, (u32)(u8)a)                                                                                               \
-    ONE("cvt.s8.s32", u32, u32, (u32)(s32)(s8)a)                                                                                          \
-    ONE("cvt.u16.u32", u16, u32, (u16)a)                                                                                                  \
-    THREE("slct.b32.s32", u32, u32, u32, s32, c >= 0 ? a : b)                                                                             \
-    THREE("slct.f32.f32", u32, u32, u32, f32, c >= 0 ? a : b)                                                                             \
-    TWO("set.lt.u32.f32", u32, f32, f32, a < b ? ~0u : 0)                                                                                 \
-    TWO("set.geu.f32.f32", f32, f32, f32, !(a < b) ? 1.0f : 0.0f)                                                                         \
-    TWO("min.f64", f64, f64, f64, isnan(a) ? b : isnan(b) ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b)                            \
-    TEST("setp.eq.s32", s32, a == b)                                                                                                      \
-    TEST("setp.ne.b32", u32, a != b)                                                                                                      \
-    TEST("setp.lt.s32", s32, a < b)                                                                                                       \
-    TEST("setp.lt.u32", u32, a < b)                                                                                                       \
-    TEST("setp.le.s64", s64, a <= b)                                                                                                      \
-    TEST("setp.hi.u64", u64, a > b)                                                                                                       \
-    TEST("setp.ge.u16", u16, a >= b)                                                                                                      \
-    TEST("setp.gt.s16", s16, a > b)                                                                                                       \
-    TEST("setp.eq.f32", f32, a == b)                                                                                                      \
-    TEST("setp.ne.f32", f32, !isnan(a) && !isnan(b) && a != b)                                                                            \
-    TEST("setp.lt.f32", f32, a < b)                                                                                                       \
-    TEST("setp.ge.f32", f32, a >= b)                                                                                                      \
-    TEST("setp.equ.f32", f32, isnan(a) || isnan(b) || a == b)                                                                             \
-    TEST("setp.neu.f32", f32, a != b)                                                                                                     \
-    TEST("setp.ltu.f32", f32, isnan(a) || isnan(b) || a < b)                                                                              \
-    TEST("setp.leu.f32", f32, isnan(a) || isnan(b) || a <= b)                                                                             \
-    TEST("setp.gtu.f32", f32, isnan(a) || isnan(b) || a > b)                                                                              \
-    TEST("setp.geu.f32", f32, isnan(a) || isnan(b) || a >= b)                                                                             \
-    TEST("setp.num.f32", f32, !isnan(a) && !isnan(b))                                                                                     \
-    TEST("setp.nan.f64", f64, isnan(a) || isnan(b))                                                                                       \
-    TEST("setp.gt.f64", f64, a > b)                                                                                                       \
-    TEST("setp.gt.f16", u16, half(a) > half(b))                                                                                           \
-    TEST("setp.le.bf16", u16, brain(a) <= brain(b))                                                                                       \
+#define CASES(ONE, TWO, THREE, TEST)                                                                                             \
+    TWO("add.s32", u32, u32, u32, a + b)                                                                                         \
+    TWO("add.u16", u16, u16, u16, (u16)(a + b))                                                                                  \
+    TWO("add.s64", u64, u64, u64, a + b)                                                                                         \
+    TWO("sub.s32", u32, u32, u32, a - b)                                                                                         \
+    TWO("sub.u16", u16, u16, u16, (u16)(a - b))                                                                                  \
+    TWO("sub.s64", u64, u64, u64, a - b)                                                                                         \
+    TWO("add.sat.s32", s32, s32, s32, (s32)clamped((f64)a + (f64)b, -0x1p31, 0x1p31 - 1))                                        \
+    TWO("sub.sat.s32", s32, s32, s32, (s32)clamped((f64)a - (f64)b, -0x1p31, 0x1p31 - 1))                                        \
+    TWO("mul.lo.s32", u32, u32, u32, a *b)                                                                                       \
+    TWO("mul.lo.s16", u16, u16, u16, (u16)(1u * a * b))                                                                          \
+    TWO("mul.lo.u64", u64, u64, u64, a *b)                                                                                       \
+    TWO("mul.hi.u32", u32, u32, u32, (u32)((u64)a * b >> 32))                                                                    \
+    TWO("mul.hi.s32", s32, s32, s32, (s32)((s64)a * b >> 32))                                                                    \
+    TWO("mul.hi.s16", s16, s16, s16, (s16)((s32)a * b >> 16))                                                                    \
+    TWO("mul.hi.u64", u64, u64, u64, (u64)((unsigned __int128)a * b >> 64))                                                      \
+    TWO("mul.hi.s64", s64, s64, s64, (s64)((__int128)a * b >> 64))                                                               \
+    TWO("mul.wide.s32", s64, s32, s32, (s64)a *b)                                                                                \
+    TWO("mul.wide.u32", u64, u32, u32, (u64)a *b)                                                                                \
+    TWO("mul.wide.s16", s32, s16, s16, (s32)a *b)                                                                                \
+    TWO("mul.wide.u16", u32, u16, u16, (u32)a *b)                                                                                \
+    THREE("mad.lo.s32", u32, u32, u32, u32, a *b + c)                                                                            \
+    THREE("mad.lo.u64", u64, u64, u64, u64, a *b + c)                                                                            \
+    THREE("mad.hi.u32", u32, u32, u32, u32, (u32)((u64)a * b >> 32) + c)                                                         \
+    THREE("mad.hi.s32", u32, s32, s32, u32, (u32)((s64)a * b >> 32) + c)                                                         \
+    THREE("mad.wide.s32", u64, s32, s32, u64, (u64)((s64)a * b) + c)                                                             \
+    THREE("mad.wide.u32", u64, u32, u32, u64, (u64)a *b + c)                                                                     \
+    TWO("div.s32", s32, s32, s32, b == 0 ? -1 : b == -1 ? (s32)(0u - (u32)a) : a / b)                                            \
+    TWO("div.u32", u32, u32, u32, b == 0 ? ~0u : a / b)                                                                          \
+    TWO("div.s64", s64, s64, s64, b == 0 ? -1 : b == -1 ? (s64)(0ull - (u64)a) : a / b)                                          \
+    TWO("div.u64", u64, u64, u64, b == 0 ? ~0ull : a / b)                                                                        \
+    TWO("div.u16", u16, u16, u16, b == 0 ? 0xffff : a / b)                                                                       \
+    TWO("rem.s32", s32, s32, s32, b == 0 ? a : b == -1 ? 0 : a % b)                                                              \
+    TWO("rem.u32", u32, u32, u32, b == 0 ? a : a % b)                                                                            \
+    TWO("rem.s64", s64, s64, s64, b == 0 ? a : b == -1 ? 0 : a % b)                                                              \
+    TWO("rem.u64", u64, u64, u64, b == 0 ? a : a % b)                                                                            \
+    TWO("rem.s16", s16, s16, s16, b == 0 ? a : b == -1 ? 0 : a % b)                                                              \
+    TWO("min.s32", s32, s32, s32, a < b ? a : b)                                                                                 \
+    TWO("min.u32", u32, u32, u32, a < b ? a : b)                                                                                 \
+    TWO("max.s32", s32, s32, s32, a > b ? a : b)                                                                                 \
+    TWO("max.u32", u32, u32, u32, a > b ? a : b)                                                                                 \
+    TWO("min.s64", s64, s64, s64, a < b ? a : b)                                                                                 \
+    TWO("max.u64", u64, u64, u64, a > b ? a : b)                                                                                 \
+    TWO("min.s16", s16, s16, s16, a < b ? a : b)                                                                                 \
+    TWO("max.u16", u16, u16, u16, a > b ? a : b)                                                                                 \
+    ONE("neg.s32", u32, u32, 0u - a)                                                                                             \
+    ONE("neg.s16", u16, u16, (u16)(0 - a))                                                                                       \
+    ONE("neg.s64", u64, u64, 0ull - a)                                                                                           \
+    ONE("abs.s32", u32, s32, a < 0 ? 0u - (u32)a : (u32)a)                                                                       \
+    ONE("abs.s64", u64, s64, a < 0 ? 0ull - (u64)a : (u64)a)                                                                     \
+    ONE("abs.s16", u16, s16, (u16)(a < 0 ? -a : a))                                                                              \
+    TWO("and.b32", u32, u32, u32, a &b)                                                                                          \
+    TWO("or.b64", u64, u64, u64, a | b)                                                                                          \
+    TWO("xor.b16", u16, u16, u16, a ^ b)                                                                                         \
+    TWO("and.b16", u16, u16, u16, a &b)                                                                                          \
+    TWO("or.b32", u32, u32, u32, a | b)                                                                                          \
+    TWO("xor.b32", u32, u32, u32, a ^ b)                                                                                         \
+    TWO("and.b64", u64, u64, u64, a &b)                                                                                          \
+    ONE("not.b32", u32, u32, ~a)                                                                                                 \
+    ONE("not.b16", u16, u16, (u16)~a)                                                                                            \
+    ONE("not.b64", u64, u64, ~a)                                                                                                 \
+    ONE("cnot.b32", u32, u32, a == 0)                                                                                            \
+    TWO("shl.b32", u32, u32, u32, b > 31 ? 0 : a << b)                                                                           \
+    TWO("shl.b64", u64, u64, u32, b > 63 ? 0 : a << b)                                                                           \
+    TWO("shl.b16", u16, u16, u32, b > 15 ? 0 : (u16)(a << b))                                                                    \
+    TWO("shr.u32", u32, u32, u32, b > 31 ? 0 : a >> b)                                                                           \
+    TWO("shr.u64", u64, u64, u32, b > 63 ? 0 : a >> b)                                                                           \
+    TWO("shr.b16", u16, u16, u32, b > 15 ? 0 : (u16)(a >> b))                                                                    \
+    TWO("shr.s32", s32, s32, u32, a >> (b > 31 ? 31 : b))                                                                        \
+    TWO("shr.s64", s64, s64, u32, a >> (b > 63 ? 63 : b))                                                                        \
+    TWO("shr.s16", s16, s16, u32, (s16)(a >> (b > 15 ? 15 : b)))                                                                 \
+    THREE("shf.l.wrap.b32", u32, u32, u32, u32, c % 32 ? b << c % 32 | a >> (32 - c % 32) : b)                                   \
+    THREE("shf.r.wrap.b32", u32, u32, u32, u32, c % 32 ? a >> c % 32 | b << (32 - c % 32) : a)                                   \
+    THREE("shf.l.clamp.b32", u32, u32, u32, u32, c == 0 ? b : c > 31 ? a : b << c | a >> (32 - c))                               \
+    THREE("shf.r.clamp.b32", u32, u32, u32, u32, c == 0 ? a : c > 31 ? b : a >> c | b << (32 - c))                               \
+    THREE("bfe.u32", u32, u32, u32, u32, extracted(a, b, c, false))                                                              \
+    THREE("bfe.s32", u32, u32, u32, u32, extracted(a, b, c, true))                                                               \
+    ONE("brev.b32", u32, u32, reversed(a))                                                                                       \
+    ONE("brev.b64", u64, u64, (u64)reversed((u32)a) << 32 | reversed((u32)(a >> 32)))                                            \
+    ONE("popc.b32", u32, u32, (u32)__builtin_popcount(a))                                                                        \
+    ONE("popc.b64", u32, u64, (u32)__builtin_popcountll(a))                                                                      \
+    ONE("clz.b32", u32, u32, a ? 31 - highest(a) : 32)                                                                           \
+    ONE("clz.b64", u32, u64, a ? 63 - highest(a) : 64)                                                                           \
+    ONE("bfind.u32", u32, u32, highest(a))                                                                                       \
+    ONE("bfind.s32", u32, s32, highest((u32)(a < 0 ? ~a : a)))                                                                   \
+    ONE("bfind.u64", u32, u64, highest(a))                                                                                       \
+    ONE("bfind.shiftamt.u32", u32, u32, a ? 31 - highest(a) : ~0u)                                                               \
+    THREE("prmt.b32", u32, u32, u32, u32, permuted(a, b, c))                                                                     \
+    THREE("sad.u32", u32, u32, u32, u32, c + (a > b ? a - b : b - a))                                                            \
+    TWO("add.rn.f32", f32, f32, f32, a + b)                                                                                      \
+    TWO("sub.rn.f32", f32, f32, f32, a - b)                                                                                      \
+    TWO("mul.rn.f32", f32, f32, f32, a *b)                                                                                       \
+    TWO("mul.ftz.f32", f32, f32, f32, flush(flush(a) * flush(b)))                                                                \
+    TWO("add.sat.f32", f32, f32, f32, clamp01(a + b))                                                                            \
+    THREE("fma.rn.f32", f32, f32, f32, f32, fmaf(a, b, c))                                                                       \
+    THREE("fma.rn.sat.f32", f32, f32, f32, f32, clamp01(fmaf(a, b, c)))                                                          \
+    THREE("mad.rn.f32", f32, f32, f32, f32, fmaf(a, b, c))                                                                       \
+    TWO("div.rn.f32", f32, f32, f32, a / b)                                                                                      \
+    TWO("div.rn.f64", f64, f64, f64, a / b)                                                                                      \
+    ONE("rcp.rn.f32", f32, f32, 1 / a)                                                                                           \
+    ONE("sqrt.rn.f32", f32, f32, sqrtf(a))                                                                                       \
+    ONE("sqrt.rn.f64", f64, f64, sqrt(a))                                                                                        \
+    ONE("ex2.approx.f32", f32, f32, exp2f(a))                                                                                    \
+    ONE("lg2.approx.f32", f32, f32, log2f(a))                                                                                    \
+    ONE("neg.f32", f32, f32, -a)                                                                                                 \
+    ONE("abs.f32", f32, f32, fabsf(a))                                                                                           \
+    ONE("neg.f64", f64, f64, -a)                                                                                                 \
+    ONE("abs.f64", f64, f64, fabs(a))                                                                                            \
+    TWO("min.f32", f32, f32, f32, least(a, b))                                                                                   \
+    TWO("max.f32", f32, f32, f32, most(a, b))                                                                                    \
+    TWO("max.NaN.f32", f32, f32, f32, isnan(a) || isnan(b) ? NAN : most(a, b))                                                   \
+    TWO("copysign.f32", f32, f32, f32, copysignf(b, a))                                                                          \
+    TWO("add.rn.f64", f64, f64, f64, a + b)                                                                                      \
+    TWO("sub.rn.f64", f64, f64, f64, a - b)                                                                                      \
+    TWO("mul.rn.f64", f64, f64, f64, a *b)                                                                                       \
+    THREE("fma.rn.f64", f64, f64, f64, f64, fma(a, b, c))                                                                        \
+    TWO("add.f16", u16, u16, u16, to_half(half(a) + half(b)))                                                                    \
+    TWO("sub.f16", u16, u16, u16, to_half(half(a) - half(b)))                                                                    \
+    TWO("mul.f16", u16, u16, u16, to_half(half(a) * half(b)))                                                                    \
+    THREE("fma.rn.f16", u16, u16, u16, u16, to_half(half(a) * half(b) + half(c)))                                                \
+    TWO("add.f16x2", u32, u32, u32,                                                                                              \
+        pair(to_half(half((u16)a) + half((u16)b)), to_half(half((u16)(a >> 16)) + half((u16)(b >> 16)))))                        \
+    TWO("mul.bf16", u16, u16, u16, to_brain(brain(a) * brain(b)))                                                                \
+    TWO("mul.bf16x2", u32, u32, u32,                                                                                             \
+        pair(to_brain(brain((u16)a) * brain((u16)b)), to_brain(brain((u16)(a >> 16)) * brain((u16)(b >> 16)))))                  \
+    ONE("cvt.rn.f16.f32", u16, f32, to_half(a))                                                                                  \
+    ONE("cvt.f32.f16", f32, u16, (f32)half(a))                                                                                   \
+    ONE("cvt.rn.bf16.f32", u16, f32, to_brain(a))                                                                                \
+    ONE("cvt.f32.bf16", f32, u16, (f32)brain(a))                                                                                 \
+    TWO("cvt.rn.f16x2.f32", u32, f32, f32, pair(to_half(b), to_half(a)))                                                         \
+    TWO("cvt.rn.bf16x2.f32", u32, f32, f32, pair(to_brain(b), to_brain(a)))                                                      \
+    ONE("cvt.rna.tf32.f32", u32, f32, isfinite(a) ? (as_bits(a) + 0x1000u) & ~0x1fffu : as_bits(a))                              \
+    ONE("cvt.rn.f32.s32", f32, s32, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.u32", f32, u32, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.s64", f32, s64, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.u64", f32, u64, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.s16", f32, s16, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.u16", f32, u16, (f32)a)                                                                                      \
+    ONE("cvt.rn.f32.u8", f32, u16, (f32)(u8)a)                                                                                   \
+    ONE("cvt.rn.f32.s8", f32, u32, (f32)(s8)a)                                                                                   \
+    ONE("cvt.rn.f64.s32", f64, s32, (f64)a)                                                                                      \
+    ONE("cvt.rn.f64.u64", f64, u64, (f64)a)                                                                                      \
+    ONE("cvt.rn.f32.f64", f32, f64, (f32)a)                                                                                      \
+    ONE("cvt.f64.f32", f64, f32, (f64)a)                                                                                         \
+    ONE("cvt.rzi.s32.f32", s32, f32, (s32)clamped(trunc(a), -0x1p31, 0x1p31 - 1))                                                \
+    ONE("cvt.rni.s32.f32", s32, f32, (s32)clamped(rint(a), -0x1p31, 0x1p31 - 1))                                                 \
+    ONE("cvt.rmi.s32.f32", s32, f32, (s32)clamped(floor(a), -0x1p31, 0x1p31 - 1))                                                \
+    ONE("cvt.rpi.s32.f32", s32, f32, (s32)clamped(ceil(a), -0x1p31, 0x1p31 - 1))                                                 \
+    ONE("cvt.rzi.u32.f32", u32, f32, (u32)clamped(trunc(a), 0, 0x1p32 - 1))                                                      \
+    ONE("cvt.rzi.s64.f32", s64, f32, isnan(a) || a <= -0x1p63f ? INT64_MIN : a >= 0x1p63f ? INT64_MAX : (s64)a)                  \
+    ONE("cvt.rzi.u64.f64", u64, f64, isnan(a) ? 1ull << 63 : a <= 0 ? 0 : a >= 0x1p64 ? ~0ull : (u64)a)                          \
+    ONE("cvt.rzi.s32.f64", s32, f64, (s32)clamped(trunc(a), -0x1p31, 0x1p31 - 1))                                                \
+    ONE("cvt.rni.f32.f32", f32, f32, rintf(a))                                                                                   \
+    ONE("cvt.rzi.f32.f32", f32, f32, truncf(a))                                                                                  \
+    ONE("cvt.rmi.f32.f32", f32, f32, floorf(a))                                                                                  \
+    ONE("cvt.rpi.f32.f32", f32, f32, ceilf(a))                                                                                   \
+    ONE("cvt.sat.f32.f32", f32, f32, clamp01(a))                                                                                 \
+    ONE("cvt.s64.s32", s64, s32, (s64)a)                                                                                         \
+    ONE("cvt.u64.u32", u64, u32, (u64)a)                                                                                         \
+    ONE("cvt.u32.u64", u32, u64, (u32)a)                                                                                         \
+    ONE("cvt.s32.s8", s32, u32, (s32)(s8)a)                                                                                      \
+    ONE("cvt.s32.s16", s32, s16, (s32)a)                                                                                         \
+    ONE("cvt.u32.u8", u32, u16, (u32)(u8)a)                                                                                      \
+    ONE("cvt.u16.u8", u16, u16, (u16)(u8)a)                                                                                      \
+    ONE("cvt.s16.s8", u16, u16, (u16)(s16)(s8)a)                                                                                 \
+    ONE("cvt.u8.u32", u32, u32, (u32)(u8)a)                                                                                      \
+    ONE("cvt.s8.s32", u32, u32, (u32)(s32)(s8)a)                                                                                 \
+    ONE("cvt.u16.u32", u16, u32, (u16)a)                                                                                         \
+    THREE("slct.b32.s32", u32, u32, u32, s32, c >= 0 ? a : b)                                                                    \
+    THREE("slct.f32.f32", u32, u32, u32, f32, c >= 0 ? a : b)                                                                    \
+    TWO("set.lt.u32.f32", u32, f32, f32, a < b ? ~0u : 0)                                                                        \
+    TWO("set.geu.f32.f32", f32, f32, f32, !(a < b) ? 1.0f : 0.0f)                                                                \
+    TWO("min.f64", f64, f64, f64, isnan(a) ? b : isnan(b) ? a : a == b ? (signbit(a) ? a : b) : a < b ? a : b)                   \
+    TEST("setp.eq.s32", s32, a == b)                                                                                             \
+    TEST("setp.ne.b32", u32, a != b)                                                                                             \
+    TEST("setp.lt.s32", s32, a < b)                                                                                              \
+    TEST("setp.lt.u32", u32, a < b)                                                                                              \
+    TEST("setp.le.s64", s64, a <= b)                                                                                             \
+    TEST("setp.hi.u64", u64, a > b)                                                                                              \
+    TEST("setp.ge.u16", u16, a >= b)                                                                                             \
+    TEST("setp.gt.s16", s16, a > b)                                                                                              \
+    TEST("setp.eq.f32", f32, a == b)                                                                                             \
+    TEST("setp.ne.f32", f32, !isnan(a) && !isnan(b) && a != b)                                                                   \
+    TEST("setp.lt.f32", f32, a < b)                                                                                              \
+    TEST("setp.ge.f32", f32, a >= b)                                                                                             \
+    TEST("setp.equ.f32", f32, isnan(a) || isnan(b) || a == b)                                                                    \
+    TEST("setp.neu.f32", f32, a != b)                                                                                            \
+    TEST("setp.ltu.f32", f32, isnan(a) || isnan(b) || a < b)                                                                     \
+    TEST("setp.leu.f32", f32, isnan(a) || isnan(b) || a <= b)                                                                    \
+    TEST("setp.gtu.f32", f32, isnan(a) || isnan(b) || a > b)                                                                     \
+    TEST("setp.geu.f32", f32, isnan(a) || isnan(b) || a >= b)                                                                    \
+    TEST("setp.num.f32", f32, !isnan(a) && !isnan(b))                                                                            \
+    TEST("setp.nan.f64", f64, isnan(a) || isnan(b))                                                                              \
+    TEST("setp.gt.f64", f64, a > b)                                                                                              \
+    TEST("setp.gt.f16", u16, half(a) > half(b))                                                                                  \
+    TEST("setp.le.bf16", u16, brain(a) <= brain(b))                                                                              \
     TEST("setp.lt.ftz.f32", f32, flush(a) < flush(b))
 
 enum { BYTES_u16 = 2, BYTES_s16 = 2, BYTES_u32 = 4, BYTES_s32 = 4, BYTES_u64 = 8, BYTES_s64 = 8, BYTES_f32 = 4, BYTES_f64 = 8 };
-enum { IS_FLOAT_u16, IS_FLOAT_s16 = 0, IS_FLOAT_u32 = 0, IS_FLOAT_s32 = 0, IS_FLOAT_u64 = 0, IS_FLOAT_s64 = 0, IS_FLOAT_f32 = 1, IS_FLOAT_f64 = 1 };
+enum {
+    IS_FLOAT_u16,
+    IS_FLOAT_s16 = 0,
+    IS_FLOAT_u32 = 0,
+    IS_FLOAT_s32 = 0,
+    IS_FLOAT_u64 = 0,
+    IS_FLOAT_s64 = 0,
+    IS_FLOAT_f32 = 1,
+    IS_FLOAT_f64 = 1
+};
 
 struct lane_case {
     const char *opcode;
@@ -318,9 +329,9 @@ struct lane_case {
     bool is_float[4], test;
 };
 
-#define ONE(op, D, A, e) {op, 1, {BYTES_##D, BYTES_##A}, {IS_FLOAT_##D, IS_FLOAT_##A}, false},
+#define ONE(op, D, A, e)    {op, 1, {BYTES_##D, BYTES_##A}, {IS_FLOAT_##D, IS_FLOAT_##A}, false},
 #define TWO(op, D, A, B, e) {op, 2, {BYTES_##D, BYTES_##A, BYTES_##B}, {IS_FLOAT_##D, IS_FLOAT_##A, IS_FLOAT_##B}, false},
-#define THREE(op, D, A, B, C, e)                                                                                                          \
+#define THREE(op, D, A, B, C, e)                                                                                                 \
     {op, 3, {BYTES_##D, BYTES_##A, BYTES_##B, BYTES_##C}, {IS_FLOAT_##D, IS_FLOAT_##A, IS_FLOAT_##B, IS_FLOAT_##C}, false},
 #define TEST(op, A, e) {op, 2, {4, BYTES_##A, BYTES_##A}, {false, IS_FLOAT_##A, IS_FLOAT_##A}, true},
 static const struct lane_case LANE_CASES[] = {CASES(ONE, TWO, THREE, TEST)};
@@ -333,28 +344,50 @@ static const struct lane_case LANE_CASES[] = {CASES(ONE, TWO, THREE, TEST)};
 static void expected(size_t number, const u64 *in, u64 *out)
 {
     size_t n = 0;
-#define TAKE(T, x, i)                                                                                                                     \
-    T x;                                                                                                                                  \
+#define TAKE(T, x, i)                                                                                                            \
+    T x;                                                                                                                         \
     memcpy(&x, &in[i], sizeof x)
-#define GIVE(D, e)                                                                                                                        \
-    const D d = (D)(e);                                                                                                                   \
+#define GIVE(D, e)                                                                                                               \
+    const D d = (D)(e);                                                                                                          \
     memcpy(out, &d, sizeof d)
-#define ONE(op, D, A, e) if (n++ == number) { TAKE(A, a, 0); GIVE(D, e); }
-#define TWO(op, D, A, B, e) if (n++ == number) { TAKE(A, a, 0); TAKE(B, b, 1); GIVE(D, e); }
-#define THREE(op, D, A, B, C, e) if (n++ == number) { TAKE(A, a, 0); TAKE(B, b, 1); TAKE(C, c, 2); GIVE(D, e); }
-#define TEST(op, A, e) if (n++ == number) { TAKE(A, a, 0); TAKE(A, b, 1); GIVE(u32, (e) ? 7 : 9); }
+#define ONE(op, D, A, e)                                                                                                         \
+    if (n++ == number) {                                                                                                         \
+        TAKE(A, a, 0);                                                                                                           \
+        GIVE(D, e);                                                                                                              \
+    }
+#define TWO(op, D, A, B, e)                                                                                                      \
+    if (n++ == number) {                                                                                                         \
+        TAKE(A, a, 0);                                                                                                           \
+        TAKE(B, b, 1);                                                                                                           \
+        GIVE(D, e);                                                                                                              \
+    }
+#define THREE(op, D, A, B, C, e)                                                                                                 \
+    if (n++ == number) {                                                                                                         \
+        TAKE(A, a, 0);                                                                                                           \
+        TAKE(B, b, 1);                                                                                                           \
+        TAKE(C, c, 2);                                                                                                           \
+        GIVE(D, e);                                                                                                              \
+    }
+#define TEST(op, A, e)                                                                                                           \
+    if (n++ == number) {                                                                                                         \
+        TAKE(A, a, 0);                                                                                                           \
+        TAKE(A, b, 1);                                                                                                           \
+        GIVE(u32, (e) ? 7 : 9);                                                                                                  \
+    }
     CASES(ONE, TWO, THREE, TEST)
 }
 
 static void write_text(char *text, size_t room, const struct lane_case *c)
 {
-    int n = snprintf(text, room, PTX_HEADER ".visible .entry k(.param .u64 d, .param .u64 a, .param .u64 b, .param .u64 c)\n{\n"
-                                            ".reg .pred %%p<3>; .reg .b64 %%q<9>; .reg .b32 %%t<3>;\n");
+    int n = snprintf(text, room,
+                     PTX_HEADER ".visible .entry k(.param .u64 d, .param .u64 a, .param .u64 b, .param .u64 c)\n{\n"
+                                ".reg .pred %%p<3>; .reg .b64 %%q<9>; .reg .b32 %%t<3>;\n");
     for (int i = 0; i < 4; i++)
         n += snprintf(text + n, room - (size_t)n, ".reg .b%d %%v%d;\n", c->bytes[i] ? 8 * c->bytes[i] : 32, i);
     n += snprintf(text + n, room - (size_t)n, "mov.u32 %%t1, %%tid.x; setp.ge.u32 %%p1, %%t1, %d; @%%p1 bra DONE;\n", THREADS);
     for (int i = 0; i <= c->sources; i++) {
-        n += snprintf(text + n, room - (size_t)n, "ld.param.u64 %%q%d, [%c]; mad.wide.u32 %%q%d, %%t1, 8, %%q%d;\n", i, "dabc"[i], i, i);
+        n += snprintf(text + n, room - (size_t)n, "ld.param.u64 %%q%d, [%c]; mad.wide.u32 %%q%d, %%t1, 8, %%q%d;\n", i, "dabc"[i],
+                      i, i);
         if (i > 0)
             n += snprintf(text + n, room - (size_t)n, "ld.global.b%d %%v%d, [%%q%d];\n", 8 * c->bytes[i], i, i);
     }
@@ -369,8 +402,10 @@ static void write_text(char *text, size_t room, const struct lane_case *c)
 
 static u64 value(const struct lane_case *c, int i, u64 *state)
 {
-    static const f32 SPECIAL[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 0x1p-149f, -0x1p-140f, 0x1p127f, 0.5f, 2.5f, -3.5f, 2147483648.0f, 65520};
-    static const u64 WHOLE[] = {0, 1, ~0ull, 0x80000000ull, 1ull << 63, 31, 32, 33, 0x7fff, 0x8000, 0x7c00, 0x3c00, 0xff, 0x80, 64};
+    static const f32 SPECIAL[] = {0,          -0.0f,    1,    -1,   INFINITY, -INFINITY,     NAN,  0x1p-149f,
+                                  -0x1p-140f, 0x1p127f, 0.5f, 2.5f, -3.5f,    2147483648.0f, 65520};
+    static const u64 WHOLE[] = {0,      1,      ~0ull,  0x80000000ull, 1ull << 63, 31,   32, 33,
+                                0x7fff, 0x8000, 0x7c00, 0x3c00,        0xff,       0x80, 64};
     const u64 r = next_random(state), choice = next_random(state);
     u64 out = 0;
     if (choice % 3 == 0 && c->is_float[i]) {
@@ -452,6 +487,7 @@ static void test_avx512(void **state) { check_isa("avx512"); }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_portable), cmocka_unit_test(test_avx2), cmocka_unit_test(test_avx512)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_portable), cmocka_unit_test(test_avx2),
+                                       cmocka_unit_test(test_avx512)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* What is refused, and in which words; and that no text, cut short or damaged, does harm. */
 #include "ptx_run.h"
 
-#define BODY(text) PTX_HEADER ".visible .entry k(.param .u64 a)\n{\n.reg .pred %p<4>; .reg .b16 %h<4>; .reg .b32 %r<9>; .reg .b64 %d<9>; .reg .f32 %f<9>;\n" text "\nret;\n}\n"
+#define BODY(text)                                                                                                               \
+    PTX_HEADER ".visible .entry k(.param .u64 a)\n{\n.reg .pred %p<4>; .reg .b16 %h<4>; .reg .b32 %r<9>; .reg .b64 %d<9>; .reg " \
+               ".f32 %f<9>;\n" text "\nret;\n}\n"
 
 static const struct {
     const char *text, *words;
@@ -32,7 +34,8 @@ static const struct {
     {BODY("add.ftz.s32 %r1, %r2, %r3;"), "unknown instruction: add.ftz.s32"},
     {BODY("ld.global.evil.u32 %r1, [%d1];"), "unknown instruction: ld.global.evil.u32"},
     {BODY("wgmma.fence.sync.aligned;"), "unknown instruction: wgmma"},
-    {BODY("mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%f1}, {%r1}, {%r2}, {%f1};"), "unknown instruction: mma.sync.aligned.m8n8k4"},
+    {BODY("mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%f1}, {%r1}, {%r2}, {%f1};"),
+     "unknown instruction: mma.sync.aligned.m8n8k4"},
     {BODY("cp.async.bulk.commit_group;"), "unknown instruction: cp.async.bulk"},
     {BODY("add.s32 %r1, %r2;"), "2 operands instead of 3: add.s32 %r1, %r2;"},
     {BODY("add.s32 %r1, %r2, %d3;"), "a register of 64 bits where 32 are needed: add.s32 %r1, %r2, %d3;"},
@@ -59,7 +62,8 @@ static const struct {
     {BODY(".shared .b8 big[2000000];\nmov.u32 %r1, big;"), "more than 1 MiB of shared memory"},
     {PTX_HEADER ".func f();\n.entry k() {\ncall f;\nret;\n}", "f is called and not defined"},
     {PTX_HEADER ".func f() {\ncall f;\nret;\n}\n.entry k() {\ncall f;\nret;\n}", "a function that calls itself"},
-    {PTX_HEADER ".func g();\n.func f() {\ncall g;\nret;\n}\n.func g() {\ncall f;\nret;\n}\n.entry k() {\ncall f;\nret;\n}", "a function that calls itself"},
+    {PTX_HEADER ".func g();\n.func f() {\ncall g;\nret;\n}\n.func g() {\ncall f;\nret;\n}\n.entry k() {\ncall f;\nret;\n}",
+     "a function that calls itself"},
     {PTX_HEADER ".func f(.param .b32 x) {\nret;\n}\n.entry k() {\ncall f;\nret;\n}", "f has 1 parameters"},
 };
 
@@ -69,7 +73,8 @@ static void test_refused(void **state)
         struct machine m;
         machine_parse(&m, REFUSED[i].text, strlen(REFUSED[i].text));
         if (m.module || !strstr(m.error.message, REFUSED[i].words))
-            fail_msg("wanted '%s', got '%s' for:\n%s", REFUSED[i].words, m.module ? "no error" : m.error.message, REFUSED[i].text);
+            fail_msg("wanted '%s', got '%s' for:\n%s", REFUSED[i].words, m.module ? "no error" : m.error.message,
+                     REFUSED[i].text);
         machine_close(&m);
     }
 }
@@ -80,7 +85,8 @@ static void test_accepted(void **state)
     static const char TEXT[] =
         "/* a comment\n over lines */ .version 7.8 // another\n.target sm_86, debug\n.address_size 64\n.file 1 \"a.cu\"\n"
         ".section .debug_str { .b8 1,2,3 }\n.global .align 8 .u64 pointer[2] = {values, generic(values)+4};\n"
-        ".visible .global .align 4 .f32 values[2][2] = {{1.5, 0f40000000}, {-0f40400000, 4.0}};\n.const .b8 bytes[4] = {1, 255, -1};\n"
+        ".visible .global .align 4 .f32 values[2][2] = {{1.5, 0f40000000}, {-0f40400000, 4.0}};\n.const .b8 bytes[4] = {1, 255, "
+        "-1};\n"
         ".weak .entry k()\n.minnctapersm 2\n{\n.reg .pred p, %p<2>; .reg .b32 r, %r<12>;\n.loc 1 5 3\n.pragma \"nounroll\";\n"
         "$L_a: mov.b32 r, 0x10U;;\n{ .reg .b32 r; .reg .pred %p1; mov.b32 r, -1; setp.eq.s32 %p1, r, -1; @%p1 bra $L_b; }\n"
         "@!p bra.uni $L_a;\n$L_b: mov.b32 %r11, WARP_SZ; ret.uni;\n}\n";
@@ -92,7 +98,8 @@ static void test_accepted(void **state)
     assert_int_equal(ptx_module_target(m.module), 86);
     assert_int_equal(ptx_module_kernels(m.module), 1);
     assert_null(ptx_module_kernel_at(m.module, 1));
-    const struct ptx_variable *values = ptx_module_variable(m.module, "values"), *pointer = ptx_module_variable(m.module, "pointer");
+    const struct ptx_variable *values = ptx_module_variable(m.module, "values"),
+                              *pointer = ptx_module_variable(m.module, "pointer");
     const float want[4] = {1.5f, 2, -3, 4};
     assert_memory_equal(view(&m, values->address), want, sizeof want);
     assert_true(((uint64_t *)view(&m, pointer->address))[0] == values->address);
@@ -153,7 +160,7 @@ static void test_damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused), cmocka_unit_test(test_accepted), cmocka_unit_test(test_cut_short),
-                                       cmocka_unit_test(test_damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused), cmocka_unit_test(test_accepted),
+                                       cmocka_unit_test(test_cut_short), cmocka_unit_test(test_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,7 +100,8 @@ static void report_stuck(struct block *b)
         for (uint32_t m = 0; m < b->warp_count; m++)
             gone += b->warps[m].ended;
         ptx_fault_lane(w, w->current.at, PTX_DIVERGENT_BARRIER, first_lane(w->current.lanes), 0, 0,
-                       "%u threads wait here for %u, %u warps of the block have ended and the others wait elsewhere", bar->arrived, bar->expected, gone);
+                       "%u threads wait here for %u, %u warps of the block have ended and the others wait elsewhere",
+                       bar->arrived, bar->expected, gone);
         return;
     }
 }
@@ -108,7 +109,8 @@ static void report_stuck(struct block *b)
 void ptx_block_run(struct block *b)
 {
     uint32_t left = b->warp_count, turn = 0;
-    uint64_t order = b->config->seed * 0x9e3779b97f4a7c15ull ^ b->index[0] ^ (uint64_t)b->index[1] << 20 ^ (uint64_t)b->index[2] << 40;
+    uint64_t order =
+        b->config->seed * 0x9e3779b97f4a7c15ull ^ b->index[0] ^ (uint64_t)b->index[1] << 20 ^ (uint64_t)b->index[2] << 40;
     begin(b);
     while (left > 0) {
         bool ran = false;

@@ -77,7 +77,8 @@ static bool vreg_new(struct decoder *d, uint32_t bytes, uint32_t *vreg)
     if (!decode_grow(&d->vregs, d->vreg_count, &d->vreg_room, sizeof *d->vregs))
         return out_of_memory(d);
     *vreg = d->vreg_count++;
-    d->vregs[*vreg] = (struct vreg){.bytes = (uint16_t)bytes, .function = (uint16_t)d->current, .special = -1, .next = UINT32_MAX};
+    d->vregs[*vreg] =
+        (struct vreg){.bytes = (uint16_t)bytes, .function = (uint16_t)d->current, .special = -1, .next = UINT32_MAX};
     return true;
 }
 
@@ -104,7 +105,10 @@ static bool fixed(struct decoder *d, uint32_t bytes, uint64_t value, int special
     return true;
 }
 
-bool decode_constant(struct decoder *d, uint32_t bytes, uint64_t value, uint32_t *vreg) { return fixed(d, bytes, value, -1, vreg); }
+bool decode_constant(struct decoder *d, uint32_t bytes, uint64_t value, uint32_t *vreg)
+{
+    return fixed(d, bytes, value, -1, vreg);
+}
 
 uint32_t decode_register_bytes(const struct decoder *d, const struct operand *o)
 {
@@ -112,7 +116,8 @@ uint32_t decode_register_bytes(const struct decoder *d, const struct operand *o)
     return type == TYPE_PRED ? 0 : ptx_type_bytes(type);
 }
 
-/* An address in the space of the symbol. Shared memory is laid out here: what a kernel names gets its place at its first mention. */
+/* An address in the space of the symbol. Shared memory is laid out here: what a kernel names gets its place at its first mention.
+ */
 bool decode_symbol(struct decoder *d, struct symbol *s, uint64_t *value)
 {
     const struct decoded_function *f = &d->functions[d->current];
@@ -230,7 +235,8 @@ bool decode_operands(struct decoder *d, uint32_t least, uint32_t most)
     const uint32_t n = d->statement->operands;
     if (n >= least && n <= most)
         return true;
-    return least == most ? decode_fail(d, "%u operands instead of %u", n, least) : decode_fail(d, "%u operands instead of %u to %u", n, least, most);
+    return least == most ? decode_fail(d, "%u operands instead of %u", n, least)
+                         : decode_fail(d, "%u operands instead of %u to %u", n, least, most);
 }
 
 bool decode_lane(struct decoder *d, int row, uint32_t target, const uint32_t *sources)
@@ -247,7 +253,10 @@ bool decode_lane(struct decoder *d, int row, uint32_t target, const uint32_t *so
 
 bool decode_resize(struct decoder *d, uint32_t from, uint32_t from_bytes, uint32_t to, uint32_t to_bytes, bool is_signed)
 {
-#define ROWS_FROM(A) {LANE_cvt_u8_##A, LANE_cvt_u16_##A, LANE_cvt_u32_##A, LANE_cvt_u64_##A}
+#define ROWS_FROM(A)                                                                                                             \
+    {                                                                                                                            \
+        LANE_cvt_u8_##A, LANE_cvt_u16_##A, LANE_cvt_u32_##A, LANE_cvt_u64_##A                                                    \
+    }
     static const int PLAIN[4][4] = {ROWS_FROM(u8), ROWS_FROM(u16), ROWS_FROM(u32), ROWS_FROM(u64)};
     static const int SIGNED[4][4] = {ROWS_FROM(s8), ROWS_FROM(s16), ROWS_FROM(s32), ROWS_FROM(s64)};
     static const uint8_t LOG[9] = {0, 0, 1, 0, 2, 0, 0, 0, 3};
@@ -259,7 +268,8 @@ bool decode_narrow_source(struct decoder *d, const struct operand *o, uint32_t b
     uint32_t wide, is = o->kind == OPERAND_REGISTER ? decode_register_bytes(d, o) : bytes;
     if (is <= bytes || is == 0 || is_float)
         return decode_source(d, o, bytes, is_float, vreg);
-    return decode_source(d, o, is, false, &wide) && decode_temporary(d, bytes, vreg) && decode_resize(d, wide, is, *vreg, bytes, false);
+    return decode_source(d, o, is, false, &wide) && decode_temporary(d, bytes, vreg) &&
+           decode_resize(d, wide, is, *vreg, bytes, false);
 }
 
 bool decode_wide_target(struct decoder *d, const struct operand *o, uint32_t bytes, uint32_t *vreg)

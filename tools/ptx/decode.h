@@ -1,5 +1,5 @@
-/* From statements to instructions. A kernel and the functions that it calls become one array of instructions whose operands are numbers of
- * virtual registers; registers.c then gives each its place in the register file. */
+/* From statements to instructions. A kernel and the functions that it calls become one array of instructions whose operands are
+ * numbers of virtual registers; registers.c then gives each its place in the register file. */
 #ifndef PTX_DECODE_H
 #define PTX_DECODE_H
 
@@ -10,8 +10,8 @@ enum { /* numbers of lanes.def's rows */
 #define VALUE1(name, ...) LANE_##name,
 #define VALUE2(name, ...) LANE_##name,
 #define VALUE3(name, ...) LANE_##name,
-#define TEST1(name, ...) LANE_##name,
-#define TEST2(name, ...) LANE_##name,
+#define TEST1(name, ...)  LANE_##name,
+#define TEST2(name, ...)  LANE_##name,
 #define SELECT(name, ...) LANE_##name,
 #include "lanes.def"
 #undef VALUE1
@@ -20,7 +20,7 @@ enum { /* numbers of lanes.def's rows */
 #undef TEST1
 #undef TEST2
 #undef SELECT
-    LANE_ROWS
+       LANE_ROWS
 };
 
 enum row_kind { ROW_VALUE, ROW_TEST, ROW_SELECT };
@@ -44,13 +44,13 @@ struct reference {
 };
 
 struct vreg {
-    uint16_t bytes;   /* of one lane; 0: predicate */
+    uint16_t bytes; /* of one lane; 0: predicate */
     uint16_t function;
-    bool fixed;       /* a constant or special register: has its place for the whole kernel */
+    bool fixed; /* a constant or special register: has its place for the whole kernel */
     bool used;
-    uint64_t value;   /* of a constant */
-    int special;      /* -1: none */
-    uint32_t next;    /* in its hash chain */
+    uint64_t value; /* of a constant */
+    int special;    /* -1: none */
+    uint32_t next;  /* in its hash chain */
     uint32_t offset;
 };
 
@@ -62,10 +62,10 @@ struct jump {
 
 struct decoded_function {
     struct function *function;
-    uint32_t base;         /* vreg of its register 0 */
+    uint32_t base; /* vreg of its register 0 */
     bool frame_placed;
-    uint32_t frame;        /* offset of its frame in local memory */
-    uint32_t start, end;   /* in code */
+    uint32_t frame;      /* offset of its frame in local memory */
+    uint32_t start, end; /* in code */
     uint32_t first_jump, last_jump;
 };
 
@@ -97,7 +97,7 @@ struct decoder {
     struct where *where;
     uint32_t where_count, where_room;
     uint32_t constants[CONSTANT_BUCKETS];
-    uint32_t never;   /* the predicate that is never set */
+    uint32_t never; /* the predicate that is never set */
     uint32_t shared_bytes, dynamic_align, slots;
     const struct statement *statement;
     struct row_memo memo[MEMOS];
@@ -110,15 +110,18 @@ struct decoder {
 bool decode_fail(struct decoder *d, const char *format, ...) __attribute__((format(printf, 2, 3))); /* adds line and text */
 bool decode_unknown(struct decoder *d);
 bool decode_push(struct decoder *d, const struct insn *insn); /* guard and position are filled in */
-bool decode_ref(struct decoder *d, enum field field, uint32_t more, uint32_t vreg, bool defines); /* of the last instruction pushed */
+bool decode_ref(struct decoder *d, enum field field, uint32_t more, uint32_t vreg,
+                bool defines); /* of the last instruction pushed */
 bool decode_temporary(struct decoder *d, uint32_t bytes, uint32_t *vreg);
 bool decode_constant(struct decoder *d, uint32_t bytes, uint64_t value, uint32_t *vreg);
-bool decode_source(struct decoder *d, const struct operand *o, uint32_t bytes, bool is_float, uint32_t *vreg); /* bytes 0: a predicate */
+bool decode_source(struct decoder *d, const struct operand *o, uint32_t bytes, bool is_float,
+                   uint32_t *vreg); /* bytes 0: a predicate */
 bool decode_target(struct decoder *d, const struct operand *o, uint32_t bytes, uint32_t *vreg);
 uint32_t decode_register_bytes(const struct decoder *d, const struct operand *o); /* 0: a predicate */
 bool decode_symbol(struct decoder *d, struct symbol *s, uint64_t *value);
 bool decode_resize(struct decoder *d, uint32_t from, uint32_t from_bytes, uint32_t to, uint32_t to_bytes, bool is_signed);
-/* A register that is wider than a memory access or a conversion: *vreg is a temporary, and afterwards decode_widen brings it home. */
+/* A register that is wider than a memory access or a conversion: *vreg is a temporary, and afterwards decode_widen brings it
+ * home. */
 bool decode_narrow_source(struct decoder *d, const struct operand *o, uint32_t bytes, bool is_float, uint32_t *vreg);
 bool decode_wide_target(struct decoder *d, const struct operand *o, uint32_t bytes, uint32_t *vreg);
 bool decode_widen(struct decoder *d, const struct operand *o, uint32_t bytes, bool is_signed, uint32_t vreg);

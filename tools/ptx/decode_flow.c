@@ -16,7 +16,8 @@ static bool add_jump(struct decoder *d, uint32_t insn, const char *name, uint32_
 
 static bool only_parts(struct decoder *d, int from, const char *allowed)
 {
-    return d->part_count == from || (allowed && d->part_count == from + 1 && decode_part_is(d, from, allowed)) || decode_unknown(d);
+    return d->part_count == from || (allowed && d->part_count == from + 1 && decode_part_is(d, from, allowed)) ||
+           decode_unknown(d);
 }
 
 bool build_branch(struct decoder *d)
@@ -56,7 +57,8 @@ static bool function_index(struct decoder *d, struct function *f, uint32_t *inde
     for (*index = 0; *index < d->function_count; ++*index)
         if (d->functions[*index].function == f)
             return true;
-    if (d->function_count == MOST_FUNCTIONS || !decode_grow(&d->functions, d->function_count, &d->function_room, sizeof *d->functions))
+    if (d->function_count == MOST_FUNCTIONS ||
+        !decode_grow(&d->functions, d->function_count, &d->function_room, sizeof *d->functions))
         return decode_fail(d, "a kernel that calls more than %d functions", MOST_FUNCTIONS);
     d->functions[d->function_count++] = (struct decoded_function){.function = f, .end = UINT32_MAX};
     return true;
@@ -70,8 +72,10 @@ static bool copy_slot(struct decoder *d, uint64_t from, uint64_t to, uint64_t by
         while (piece > bytes - done || (from + done) % piece || (to + done) % piece)
             piece /= 2;
         const uint32_t row = piece == 1 ? 0 : piece == 2 ? 3 : piece == 4 ? 6 : 9;
-        struct insn load = {.run = ptx_lane_set()->loads[row], .space = SPACE_LOCAL, .flags = WIDE, .imm = (int64_t)(from + done)};
-        struct insn store = {.run = ptx_lane_set()->stores[row], .space = SPACE_LOCAL, .flags = WIDE, .imm = (int64_t)(to + done)};
+        struct insn load = {
+            .run = ptx_lane_set()->loads[row], .space = SPACE_LOCAL, .flags = WIDE, .imm = (int64_t)(from + done)};
+        struct insn store = {
+            .run = ptx_lane_set()->stores[row], .space = SPACE_LOCAL, .flags = WIDE, .imm = (int64_t)(to + done)};
         if (!decode_constant(d, 8, 0, &zero) || !decode_temporary(d, piece, &value) || !decode_push(d, &load) ||
             !decode_ref(d, FIELD_A, 0, zero, false) || !decode_ref(d, FIELD_D, 0, value, true) || !decode_push(d, &store) ||
             !decode_ref(d, FIELD_A, 0, zero, false) || !decode_ref(d, FIELD_D, 0, value, false))
@@ -81,7 +85,8 @@ static bool copy_slot(struct decoder *d, uint64_t from, uint64_t to, uint64_t by
     return true;
 }
 
-/* The caller's .param variables and the callee's parameters are both in frames: a call copies from one to the other, and the result back. */
+/* The caller's .param variables and the callee's parameters are both in frames: a call copies from one to the other, and the
+ * result back. */
 static bool copy_argument(struct decoder *d, const struct operand *given, const struct symbol *formal, uint64_t frame, bool out)
 {
     uint64_t mine;
@@ -210,7 +215,8 @@ bool build_barrier(struct decoder *d)
         return false;
     }
     i.flags = operands == 2 ? COUNTED : 0;
-    if (!decode_source(d, &o[0], 4, false, &id) || (operands == 2 ? !decode_source(d, &o[1], 4, false, &threads) : !decode_constant(d, 4, 0, &threads)))
+    if (!decode_source(d, &o[0], 4, false, &id) ||
+        (operands == 2 ? !decode_source(d, &o[1], 4, false, &threads) : !decode_constant(d, 4, 0, &threads)))
         return false;
     return decode_push(d, &i) && decode_ref(d, FIELD_A, 0, id, false) && decode_ref(d, FIELD_B, 0, threads, false) &&
            decode_ref(d, FIELD_C, 0, predicate, false) && (!red || decode_ref(d, FIELD_D, 0, target, true));
@@ -239,9 +245,10 @@ bool build_shuffle(struct decoder *d)
     for (int n = 0; n < 4; n++)
         if (!decode_source(d, &o[n + 1], 4, false, &s[n]))
             return false;
-    return decode_target(d, &o[0], 4, &target) && second_target(d, &o[0], &inside) && decode_more(d, &i, 2) && decode_push(d, &i) &&
-           decode_ref(d, FIELD_A, 0, s[0], false) && decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[2], false) &&
-           decode_ref(d, FIELD_MORE, 1, s[3], false) && decode_ref(d, FIELD_D, 0, target, true) && decode_ref(d, FIELD_MORE, 0, inside, true);
+    return decode_target(d, &o[0], 4, &target) && second_target(d, &o[0], &inside) && decode_more(d, &i, 2) &&
+           decode_push(d, &i) && decode_ref(d, FIELD_A, 0, s[0], false) && decode_ref(d, FIELD_B, 0, s[1], false) &&
+           decode_ref(d, FIELD_C, 0, s[2], false) && decode_ref(d, FIELD_MORE, 1, s[3], false) &&
+           decode_ref(d, FIELD_D, 0, target, true) && decode_ref(d, FIELD_MORE, 0, inside, true);
 }
 
 bool build_vote(struct decoder *d)
@@ -253,10 +260,11 @@ bool build_vote(struct decoder *d)
     for (uint8_t m = 0; m < 4; m++)
         if (decode_part_is(d, 2, MODES[m]))
             i.kind = m;
-    if (d->part_count != 4 || !decode_part_is(d, 1, "sync") || i.kind == 4 || !decode_part_is(d, 3, i.kind == VOTE_BALLOT ? "b32" : "pred"))
+    if (d->part_count != 4 || !decode_part_is(d, 1, "sync") || i.kind == 4 ||
+        !decode_part_is(d, 3, i.kind == VOTE_BALLOT ? "b32" : "pred"))
         return decode_unknown(d);
-    if (!decode_operands(d, 3, 3) || !decode_source(d, &o[1], 0, false, &predicate) || !decode_source(d, &o[2], 4, false, &mask) ||
-        !decode_target(d, &o[0], i.kind == VOTE_BALLOT ? 4 : 0, &target))
+    if (!decode_operands(d, 3, 3) || !decode_source(d, &o[1], 0, false, &predicate) ||
+        !decode_source(d, &o[2], 4, false, &mask) || !decode_target(d, &o[0], i.kind == VOTE_BALLOT ? 4 : 0, &target))
         return false;
     i.extra = o[1].negated ? ~0u : 0;
     return decode_push(d, &i) && decode_ref(d, FIELD_A, 0, predicate, false) && decode_ref(d, FIELD_B, 0, mask, false) &&
@@ -267,9 +275,10 @@ static bool value_and_mask(struct decoder *d, struct insn *i, uint32_t bytes)
 {
     const struct operand *o = d->statement->operand;
     uint32_t value, mask, target;
-    return decode_operands(d, 3, 3) && decode_source(d, &o[1], bytes, false, &value) && decode_source(d, &o[2], 4, false, &mask) &&
-           decode_target(d, &o[0], 4, &target) && decode_push(d, i) && decode_ref(d, FIELD_A, 0, value, false) &&
-           decode_ref(d, FIELD_B, 0, mask, false) && decode_ref(d, FIELD_D, 0, target, true);
+    return decode_operands(d, 3, 3) && decode_source(d, &o[1], bytes, false, &value) &&
+           decode_source(d, &o[2], 4, false, &mask) && decode_target(d, &o[0], 4, &target) && decode_push(d, i) &&
+           decode_ref(d, FIELD_A, 0, value, false) && decode_ref(d, FIELD_B, 0, mask, false) &&
+           decode_ref(d, FIELD_D, 0, target, true);
 }
 
 bool build_match(struct decoder *d)
@@ -277,7 +286,8 @@ bool build_match(struct decoder *d)
     const bool all = decode_part_is(d, 1, "all"), wide = decode_part_is(d, 3, "b64");
     struct insn i = {.run = exec_match, .kind = all, .flags = wide ? WIDE : 0};
     uint32_t every;
-    if (d->part_count != 4 || (!all && !decode_part_is(d, 1, "any")) || !decode_part_is(d, 2, "sync") || (!wide && !decode_part_is(d, 3, "b32")))
+    if (d->part_count != 4 || (!all && !decode_part_is(d, 1, "any")) || !decode_part_is(d, 2, "sync") ||
+        (!wide && !decode_part_is(d, 3, "b32")))
         return decode_unknown(d);
     if (!decode_operands(d, 3, 3) || !second_target(d, &d->statement->operand[0], &every) || !decode_more(d, &i, 1))
         return false;
@@ -289,8 +299,9 @@ bool build_redux(struct decoder *d)
     static const struct {
         const char *op, *type;
         uint8_t kind;
-    } OPS[] = {{"add", "u32", ATOMIC_ADD}, {"add", "s32", ATOMIC_ADD}, {"min", "u32", ATOMIC_MIN}, {"min", "s32", ATOMIC_MIN}, {"max", "u32", ATOMIC_MAX},
-               {"max", "s32", ATOMIC_MAX}, {"and", "b32", ATOMIC_AND}, {"or", "b32", ATOMIC_OR},   {"xor", "b32", ATOMIC_XOR}};
+    } OPS[] = {{"add", "u32", ATOMIC_ADD}, {"add", "s32", ATOMIC_ADD}, {"min", "u32", ATOMIC_MIN},
+               {"min", "s32", ATOMIC_MIN}, {"max", "u32", ATOMIC_MAX}, {"max", "s32", ATOMIC_MAX},
+               {"and", "b32", ATOMIC_AND}, {"or", "b32", ATOMIC_OR},   {"xor", "b32", ATOMIC_XOR}};
     struct insn i = {.run = exec_redux};
     for (size_t n = 0; n < sizeof OPS / sizeof *OPS && d->part_count == 4 && decode_part_is(d, 1, "sync"); n++) {
         if (!decode_part_is(d, 2, OPS[n].op) || !decode_part_is(d, 3, OPS[n].type))
@@ -320,6 +331,7 @@ bool build_elect(struct decoder *d)
     if (d->part_count != 2 || !decode_part_is(d, 1, "sync"))
         return decode_unknown(d);
     return decode_operands(d, 2, 2) && decode_source(d, &o[1], 4, false, &mask) && decode_target(d, &o[0], 4, &target) &&
-           second_target(d, &o[0], &chosen) && decode_more(d, &i, 1) && decode_push(d, &i) && decode_ref(d, FIELD_B, 0, mask, false) &&
-           decode_ref(d, FIELD_D, 0, target, true) && decode_ref(d, FIELD_MORE, 0, chosen, true);
+           second_target(d, &o[0], &chosen) && decode_more(d, &i, 1) && decode_push(d, &i) &&
+           decode_ref(d, FIELD_B, 0, mask, false) && decode_ref(d, FIELD_D, 0, target, true) &&
+           decode_ref(d, FIELD_MORE, 0, chosen, true);
 }

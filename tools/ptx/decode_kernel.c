@@ -11,18 +11,24 @@ static const struct {
     const char *name;
     builder *build;
 } BUILDERS[] = {
-    {"ld", build_load},         {"ldu", build_load},       {"st", build_store},         {"atom", build_atomic},     {"red", build_atomic},
-    {"cvta", build_cvta},       {"prefetch", build_prefetch}, {"prefetchu", build_prefetch}, {"ldmatrix", build_ldmatrix}, {"cp", build_cp},
-    {"isspacep", build_isspacep}, {"bra", build_branch},   {"brx", build_brx},          {"call", build_call},       {"ret", build_return},
-    {"exit", build_exit},       {"trap", build_trap},      {"brkpt", build_trap},       {"bar", build_barrier},     {"barrier", build_barrier},
-    {"membar", build_fence},    {"fence", build_fence},    {"nanosleep", build_nothing}, {"shfl", build_shuffle},   {"vote", build_vote},
-    {"match", build_match},     {"redux", build_redux},    {"activemask", build_active}, {"elect", build_elect},    {"mov", build_mov},
-    {"and", build_predicate},   {"or", build_predicate},   {"xor", build_predicate},    {"not", build_predicate},   {"lop3", build_lop3},
-    {"bfi", build_bfi},         {"add", build_carry},      {"addc", build_carry},       {"sub", build_carry},       {"subc", build_carry},
-    {"mad", build_carry},       {"madc", build_carry},     {"mma", build_mma},          {"set", build_set},         {"setp", build_setp},
+    {"ld", build_load},           {"ldu", build_load},      {"st", build_store},          {"atom", build_atomic},
+    {"red", build_atomic},        {"cvta", build_cvta},     {"prefetch", build_prefetch}, {"prefetchu", build_prefetch},
+    {"ldmatrix", build_ldmatrix}, {"cp", build_cp},         {"isspacep", build_isspacep}, {"bra", build_branch},
+    {"brx", build_brx},           {"call", build_call},     {"ret", build_return},        {"exit", build_exit},
+    {"trap", build_trap},         {"brkpt", build_trap},    {"bar", build_barrier},       {"barrier", build_barrier},
+    {"membar", build_fence},      {"fence", build_fence},   {"nanosleep", build_nothing}, {"shfl", build_shuffle},
+    {"vote", build_vote},         {"match", build_match},   {"redux", build_redux},       {"activemask", build_active},
+    {"elect", build_elect},       {"mov", build_mov},       {"and", build_predicate},     {"or", build_predicate},
+    {"xor", build_predicate},     {"not", build_predicate}, {"lop3", build_lop3},         {"bfi", build_bfi},
+    {"add", build_carry},         {"addc", build_carry},    {"sub", build_carry},         {"subc", build_carry},
+    {"mad", build_carry},         {"madc", build_carry},    {"mma", build_mma},           {"set", build_set},
+    {"setp", build_setp},
 };
 
-bool decode_part_is(const struct decoder *d, int part, const char *word) { return part < d->part_count && strcmp(d->parts[part], word) == 0; }
+bool decode_part_is(const struct decoder *d, int part, const char *word)
+{
+    return part < d->part_count && strcmp(d->parts[part], word) == 0;
+}
 
 static bool split(struct decoder *d, const char *opcode)
 {
@@ -104,8 +110,9 @@ static bool select_statement(struct decoder *d, int row)
     const struct operand *o = d->statement->operand;
     struct insn i = {.run = ptx_lane_set()->lanes[row]};
     uint32_t a, b, c, target;
-    if (!decode_operands(d, 4, 4) || !decode_source(d, &o[1], r->bytes[1], false, &a) || !decode_source(d, &o[2], r->bytes[2], false, &b) ||
-        !decode_source(d, &o[3], 0, false, &c) || !decode_target(d, &o[0], r->bytes[0], &target))
+    if (!decode_operands(d, 4, 4) || !decode_source(d, &o[1], r->bytes[1], false, &a) ||
+        !decode_source(d, &o[2], r->bytes[2], false, &b) || !decode_source(d, &o[3], 0, false, &c) ||
+        !decode_target(d, &o[0], r->bytes[0], &target))
         return false;
     i.extra = o[3].negated ? ~0u : 0;
     return decode_push(d, &i) && decode_ref(d, FIELD_A, 0, a, false) && decode_ref(d, FIELD_B, 0, b, false) &&
@@ -194,7 +201,8 @@ static bool decode_function(struct decoder *d)
     }
     decode_frame(d, d->current);
     if (d->kernel->info.local_bytes > MOST_LOCAL)
-        return ptx_fail(d->error, source->line, "%s needs more than %d KiB of local memory", d->kernel->info.name, MOST_LOCAL / 1024);
+        return ptx_fail(d->error, source->line, "%s needs more than %d KiB of local memory", d->kernel->info.name,
+                        MOST_LOCAL / 1024);
     uint32_t *start_of = malloc((source->statements + 1) * sizeof *start_of);
     uint8_t *is_target = calloc(source->statements + 1, 1);
     bool ok = start_of && is_target ? decode_body(d, start_of, is_target) : ptx_fail(d->error, 0, "out of memory");
@@ -221,7 +229,8 @@ static bool refuse_recursion(struct decoder *d)
         if (!changed)
             return true;
     }
-    return d->call_count == 0 || ptx_fail(d->error, d->functions[0].function->line, "%s calls a function that calls itself", d->kernel->info.name);
+    return d->call_count == 0 ||
+           ptx_fail(d->error, d->functions[0].function->line, "%s calls a function that calls itself", d->kernel->info.name);
 }
 
 static bool finish(struct decoder *d)

@@ -4,8 +4,22 @@
 #include <string.h>
 
 static const char *const SCOPES[] = {"cta", "gpu", "sys", "cluster", NULL};
-static const char *const CACHES[] = {"ca", "cg", "cs", "cv", "lu", "wb", "wt", "L1::no_allocate", "L1::evict_normal", "L1::evict_unchanged",
-                                     "L1::evict_first", "L1::evict_last", "L2::64B", "L2::128B", "L2::256B", NULL};
+static const char *const CACHES[] = {"ca",
+                                     "cg",
+                                     "cs",
+                                     "cv",
+                                     "lu",
+                                     "wb",
+                                     "wt",
+                                     "L1::no_allocate",
+                                     "L1::evict_normal",
+                                     "L1::evict_unchanged",
+                                     "L1::evict_first",
+                                     "L1::evict_last",
+                                     "L2::64B",
+                                     "L2::128B",
+                                     "L2::256B",
+                                     NULL};
 
 static bool in(const char *const *list, const char *word)
 {
@@ -20,8 +34,8 @@ static enum ptx_space space_named(const char *word)
     static const struct {
         const char *name;
         enum ptx_space space;
-    } SPACES[] = {{"global", SPACE_GLOBAL}, {"const", SPACE_CONST},       {"shared", SPACE_SHARED},      {"shared::cta", SPACE_SHARED},
-                  {"local", SPACE_LOCAL},   {"param", SPACE_PARAM},       {"param::entry", SPACE_PARAM}, {"param::func", SPACE_PARAM}};
+    } SPACES[] = {{"global", SPACE_GLOBAL}, {"const", SPACE_CONST}, {"shared", SPACE_SHARED},      {"shared::cta", SPACE_SHARED},
+                  {"local", SPACE_LOCAL},   {"param", SPACE_PARAM}, {"param::entry", SPACE_PARAM}, {"param::func", SPACE_PARAM}};
     for (size_t i = 0; i < sizeof SPACES / sizeof *SPACES; i++)
         if (strcmp(SPACES[i].name, word) == 0)
             return SPACES[i].space;
@@ -214,7 +228,8 @@ bool build_atomic(struct decoder *d)
     uint32_t base, b, c = d->never, result = d->never;
     const bool is_float = type == TYPE_F32 || type == TYPE_F64;
     if (!decode_operands(d, first + 2 + extra, first + 2 + extra) || !address(d, &o[first], &space, &i, &base, WIDE) ||
-        !decode_source(d, &o[first + 1], bytes, is_float, &b) || (extra && !decode_source(d, &o[first + 2], bytes, is_float, &c)) ||
+        !decode_source(d, &o[first + 1], bytes, is_float, &b) ||
+        (extra && !decode_source(d, &o[first + 2], bytes, is_float, &c)) ||
         (has_result && !decode_target(d, &o[0], bytes, &result)))
         return false;
     i.imm = o[first].value;
@@ -232,7 +247,8 @@ bool build_cvta(struct decoder *d)
 {
     const bool to = decode_part_is(d, 1, "to");
     const enum ptx_space space = d->part_count == 3 + to ? space_named(d->parts[1 + to]) : SPACE_NONE;
-    static const uint64_t BASE[] = {[SPACE_SHARED] = PTX_SHARED_BASE, [SPACE_LOCAL] = PTX_LOCAL_BASE, [SPACE_PARAM] = PTX_PARAM_BASE};
+    static const uint64_t BASE[] = {
+        [SPACE_SHARED] = PTX_SHARED_BASE, [SPACE_LOCAL] = PTX_LOCAL_BASE, [SPACE_PARAM] = PTX_PARAM_BASE};
     uint32_t sources[2], target;
     struct operand *o = d->statement->operand;
     if (space == SPACE_NONE || !decode_part_is(d, 2 + to, "u64"))
@@ -253,8 +269,8 @@ bool build_isspacep(struct decoder *d)
     if (space == SPACE_NONE)
         return decode_unknown(d);
     i.space = (uint8_t)space;
-    return decode_operands(d, 2, 2) && decode_source(d, &o[1], 8, false, &a) && decode_target(d, &o[0], 0, &target) && decode_push(d, &i) &&
-           decode_ref(d, FIELD_A, 0, a, false) && decode_ref(d, FIELD_D, 0, target, true);
+    return decode_operands(d, 2, 2) && decode_source(d, &o[1], 8, false, &a) && decode_target(d, &o[0], 0, &target) &&
+           decode_push(d, &i) && decode_ref(d, FIELD_A, 0, a, false) && decode_ref(d, FIELD_D, 0, target, true);
 }
 
 /* Hints: checked for spelling, otherwise without effect. */
@@ -310,8 +326,9 @@ static bool build_copy(struct decoder *d)
     struct operand *o = d->statement->operand;
     uint32_t shared, global, valid;
     const bool cg = decode_part_is(d, 2, "cg");
-    if ((!cg && !decode_part_is(d, 2, "ca")) || d->part_count < 5 || space_named(d->parts[3]) != SPACE_SHARED || !decode_part_is(d, 4, "global") ||
-        d->part_count > 6 || (d->part_count == 6 && (!in(CACHES, d->parts[5]) || strncmp(d->parts[5], "L2", 2) != 0)))
+    if ((!cg && !decode_part_is(d, 2, "ca")) || d->part_count < 5 || space_named(d->parts[3]) != SPACE_SHARED ||
+        !decode_part_is(d, 4, "global") || d->part_count > 6 ||
+        (d->part_count == 6 && (!in(CACHES, d->parts[5]) || strncmp(d->parts[5], "L2", 2) != 0)))
         return decode_unknown(d);
     if (!decode_operands(d, 3, 4))
         return false;
@@ -322,7 +339,8 @@ static bool build_copy(struct decoder *d)
         return false;
     if (o[1].u.elements->kind == OPERAND_REGISTER && decode_register_bytes(d, o[1].u.elements) != 8)
         return decode_fail(d, "a global address of 32 bits");
-    if (d->statement->operands == 4 ? !decode_source(d, &o[3], 4, false, &valid) : !decode_constant(d, 4, (uint64_t)bytes, &valid))
+    if (d->statement->operands == 4 ? !decode_source(d, &o[3], 4, false, &valid)
+                                    : !decode_constant(d, 4, (uint64_t)bytes, &valid))
         return false;
     if (o[1].value != (int32_t)o[1].value)
         return decode_fail(d, "an offset of more than 32 bits");

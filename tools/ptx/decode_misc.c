@@ -60,8 +60,13 @@ bool build_mov(struct decoder *d)
         return move_vector(d, bytes);
     if (o[1].kind == OPERAND_SPECIAL && o[1].value >= SPECIAL_CLOCK)
         return move_clock(d, bytes);
-    return decode_source(d, &o[1], bytes, type == TYPE_F32 || type == TYPE_F64, &source) && decode_target(d, &o[0], bytes, &target) &&
-           decode_lane(d, bytes == 2 ? LANE_mov_u16 : bytes == 4 ? LANE_mov_u32 : LANE_mov_u64, target, &source);
+    return decode_source(d, &o[1], bytes, type == TYPE_F32 || type == TYPE_F64, &source) &&
+           decode_target(d, &o[0], bytes, &target) &&
+           decode_lane(d,
+                       bytes == 2   ? LANE_mov_u16
+                       : bytes == 4 ? LANE_mov_u32
+                                    : LANE_mov_u64,
+                       target, &source);
 }
 
 /* d = a op b, each possibly inverted: extra as in exec_misc.c. */
@@ -76,7 +81,7 @@ bool build_predicate(struct decoder *d)
 {
     const struct operand *o = d->statement->operand;
     const bool single = decode_part_is(d, 0, "not") || decode_part_is(d, 0, "mov");
-    handler *run = single                            ? exec_predicate_move
+    handler *run = single                        ? exec_predicate_move
                    : decode_part_is(d, 0, "and") ? exec_predicate_and
                    : decode_part_is(d, 0, "or")  ? exec_predicate_or
                                                  : exec_predicate_xor;
@@ -86,7 +91,8 @@ bool build_predicate(struct decoder *d)
     if (!decode_operands(d, single ? 2 : 3, single ? 2 : 3) || !decode_source(d, &o[1], 0, false, &a) ||
         !decode_source(d, &o[single ? 1 : 2], 0, false, &b) || !decode_target(d, &o[0], 0, &target))
         return false;
-    const uint32_t inverted = (o[1].negated ? 1u : 0) | (!single && o[2].negated ? 2u : 0) | (decode_part_is(d, 0, "not") ? 4u : 0);
+    const uint32_t inverted =
+        (o[1].negated ? 1u : 0) | (!single && o[2].negated ? 2u : 0) | (decode_part_is(d, 0, "not") ? 4u : 0);
     return push_predicate(d, run, target, a, b, inverted);
 }
 
@@ -149,7 +155,8 @@ bool build_setp(struct decoder *d)
     /* c may be the register that p overwrites: q first, into a temporary if it must be. */
     uint32_t result = target;
     if (o->pair) {
-        if (!decode_temporary(d, 0, &result) || !push_predicate(d, combine ? run : exec_predicate_move, result, test, combine ? c : test, invert_c))
+        if (!decode_temporary(d, 0, &result) ||
+            !push_predicate(d, combine ? run : exec_predicate_move, result, test, combine ? c : test, invert_c))
             return false;
         if (!push_predicate(d, combine ? run : exec_predicate_move, second, test, combine ? c : test, invert_c | 1))
             return false;
@@ -179,8 +186,9 @@ bool build_set(struct decoder *d)
         return decode_unknown(d);
     struct insn i = {.run = ptx_lane_set()->lanes[LANE_selp_u32]};
     return decode_operands(d, 3, 3) && test_sources(d, row, flags, -1, sources) && decode_target(d, &o[0], 4, &target) &&
-           decode_temporary(d, 0, &test) && decode_lane(d, row, test, sources) && decode_constant(d, 4, is_float ? 0x3f800000u : 0xffffffffu, &yes) &&
-           decode_constant(d, 4, 0, &no) && decode_push(d, &i) && decode_ref(d, FIELD_A, 0, yes, false) && decode_ref(d, FIELD_B, 0, no, false) &&
+           decode_temporary(d, 0, &test) && decode_lane(d, row, test, sources) &&
+           decode_constant(d, 4, is_float ? 0x3f800000u : 0xffffffffu, &yes) && decode_constant(d, 4, 0, &no) &&
+           decode_push(d, &i) && decode_ref(d, FIELD_A, 0, yes, false) && decode_ref(d, FIELD_B, 0, no, false) &&
            decode_ref(d, FIELD_C, 0, test, false) && decode_ref(d, FIELD_D, 0, target, true);
 }
 
@@ -200,7 +208,8 @@ bool build_lop3(struct decoder *d)
         if (!decode_source(d, &o[n + 1], 4, false, &s[n]))
             return false;
     return decode_target(d, &o[0], 4, &target) && decode_push(d, &i) && decode_ref(d, FIELD_A, 0, s[0], false) &&
-           decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[2], false) && decode_ref(d, FIELD_D, 0, target, true);
+           decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[2], false) &&
+           decode_ref(d, FIELD_D, 0, target, true);
 }
 
 bool build_bfi(struct decoder *d)
@@ -218,11 +227,13 @@ bool build_bfi(struct decoder *d)
         if (!decode_source(d, &o[n + 1], n < 2 && wide ? 8 : 4, false, &s[n]))
             return false;
     return decode_target(d, &o[0], wide ? 8 : 4, &target) && decode_more(d, &i, 1) && decode_push(d, &i) &&
-           decode_ref(d, FIELD_A, 0, s[0], false) && decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[2], false) &&
-           decode_ref(d, FIELD_MORE, 0, s[3], false) && decode_ref(d, FIELD_D, 0, target, true);
+           decode_ref(d, FIELD_A, 0, s[0], false) && decode_ref(d, FIELD_B, 0, s[1], false) &&
+           decode_ref(d, FIELD_C, 0, s[2], false) && decode_ref(d, FIELD_MORE, 0, s[3], false) &&
+           decode_ref(d, FIELD_D, 0, target, true);
 }
 
-/* add.cc, addc{.cc}, sub.cc, subc{.cc}, mad.lo.cc, madc.hi{.cc} ...: the carry flag is a register of the warp with a bit for each lane. */
+/* add.cc, addc{.cc}, sub.cc, subc{.cc}, mad.lo.cc, madc.hi{.cc} ...: the carry flag is a register of the warp with a bit for each
+ * lane. */
 bool build_carry(struct decoder *d)
 {
     struct insn i = {.run = exec_carry};
@@ -249,7 +260,8 @@ bool build_carry(struct decoder *d)
         if (!decode_source(d, &o[m + 1], i.extra, false, &s[m]))
             return false;
     return decode_target(d, &o[0], i.extra, &target) && decode_push(d, &i) && decode_ref(d, FIELD_A, 0, s[0], false) &&
-           decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[mad ? 2 : 1], false) && decode_ref(d, FIELD_D, 0, target, true);
+           decode_ref(d, FIELD_B, 0, s[1], false) && decode_ref(d, FIELD_C, 0, s[mad ? 2 : 1], false) &&
+           decode_ref(d, FIELD_D, 0, target, true);
 }
 
 bool build_mma(struct decoder *d)

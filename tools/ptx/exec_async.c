@@ -26,7 +26,8 @@ const struct insn *exec_copy_async(struct warp *w, const struct insn *i)
         uint32_t room = w->copy_room ? 2 * w->copy_room : 32;
         struct async_copy *more = realloc(w->copies, room * sizeof *more);
         if (!more)
-            return ptx_fault_lane(w, i, PTX_NO_MEMORY, first_lane(lanes), 0, 0, "no host memory for the %u-th cp.async under way", room);
+            return ptx_fault_lane(w, i, PTX_NO_MEMORY, first_lane(lanes), 0, 0, "no host memory for the %u-th cp.async under way",
+                                  room);
         w->copies = more;
         w->copy_room = room;
     }

@@ -2,8 +2,8 @@
 #include "exec.h"
 #include "lanes.h"
 
-bool exec_reach(struct warp *w, const struct insn *i, uint32_t lanes, enum ptx_space space, uint32_t operand, bool wide, int64_t offset,
-                uint32_t bytes, uint32_t align, uint8_t **host, uint64_t *address)
+bool exec_reach(struct warp *w, const struct insn *i, uint32_t lanes, enum ptx_space space, uint32_t operand, bool wide,
+                int64_t offset, uint32_t bytes, uint32_t align, uint8_t **host, uint64_t *address)
 {
     const struct block *b = w->block;
     for (int l = 0; l < LANES; l++) {
@@ -127,8 +127,8 @@ const struct insn *exec_atomic(struct warp *w, const struct insn *i)
     return i + 1;
 }
 
-/* ldmatrix: 8 rows of 16 bytes for each matrix, their addresses in lanes 8m to 8m+7. Lane l gets the pair at row l/4, columns 2(l%4) and
- * the next; transposed: at rows 2(l%4) and the next, column l/4. */
+/* ldmatrix: 8 rows of 16 bytes for each matrix, their addresses in lanes 8m to 8m+7. Lane l gets the pair at row l/4, columns
+ * 2(l%4) and the next; transposed: at rows 2(l%4) and the next, column l/4. */
 const struct insn *exec_matrix_load(struct warp *w, const struct insn *i)
 {
     const uint32_t lanes = insn_lanes(w, i), rows = i->count * 8u, givers = rows == 32 ? ~0u : (1u << rows) - 1;
@@ -137,7 +137,8 @@ const struct insn *exec_matrix_load(struct warp *w, const struct insn *i)
     if (lanes == 0)
         return i + 1;
     if (lanes != (uint32_t)ALL)
-        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "ldmatrix by lanes 0x%08x instead of the whole warp", lanes);
+        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "ldmatrix by lanes 0x%08x instead of the whole warp",
+                              lanes);
     if (!exec_reach(w, i, givers, (enum ptx_space)i->space, i->a, i->flags & WIDE, i->imm, 16, 16, host, address))
         return NULL;
     for (uint32_t l = 0; l < rows; l++)
@@ -148,7 +149,8 @@ const struct insn *exec_matrix_load(struct warp *w, const struct insn *i)
         u32 *d = (u32 *)(void *)(w->file + i->more[m]);
         for (uint32_t l = 0; l < LANES; l++) {
             const u16 *plain = (const u16 *)(const void *)host[8 * m + l / 4];
-            const u16 *low = (const u16 *)(const void *)host[8 * m + 2 * (l % 4)], *high = (const u16 *)(const void *)host[8 * m + 2 * (l % 4) + 1];
+            const u16 *low = (const u16 *)(const void *)host[8 * m + 2 * (l % 4)],
+                      *high = (const u16 *)(const void *)host[8 * m + 2 * (l % 4) + 1];
             d[l] = i->kind ? PAIR(low[l / 4], high[l / 4]) : PAIR(plain[2 * (l % 4)], plain[2 * (l % 4) + 1]);
         }
     }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* d: result of bar.red; a: number of the barrier; b: threads (flags & COUNTED: stated); c: predicate of bar.red, inverted by extra. */
+/* d: result of bar.red; a: number of the barrier; b: threads (flags & COUNTED: stated); c: predicate of bar.red, inverted by
+ * extra. */
 const struct insn *exec_barrier(struct warp *w, const struct insn *i)
 {
     const uint32_t lanes = insn_lanes(w, i);
@@ -12,7 +13,8 @@ const struct insn *exec_barrier(struct warp *w, const struct insn *i)
     if (lanes == 0)
         return i + 1;
     if (w->alive != w->present)
-        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0, "lanes 0x%08x of the warp have already exited", w->present & ~w->alive);
+        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0, "lanes 0x%08x of the warp have already exited",
+                              w->present & ~w->alive);
     if (lanes != w->alive)
         return count_up_to(w, i), ptx_warp_wait(w, i, lanes);
     const uint32_t id = ((const uint32_t *)(const void *)(w->file + i->a))[lane];
@@ -21,15 +23,17 @@ const struct insn *exec_barrier(struct warp *w, const struct insn *i)
     if (id >= BARRIERS)
         return ptx_fault_lane(w, i, PTX_BAD_OPERAND, lane, 0, 0, "barrier %u, and there are %d", id, BARRIERS);
     if (threads % LANES || threads == 0)
-        return ptx_fault_lane(w, i, PTX_BAD_OPERAND, lane, 0, 0, "a barrier of %u threads, which is no multiple of %d", threads, LANES);
+        return ptx_fault_lane(w, i, PTX_BAD_OPERAND, lane, 0, 0, "a barrier of %u threads, which is no multiple of %d", threads,
+                              LANES);
     struct barrier *bar = &block->barriers[id];
     if (bar->arrived == 0)
         *bar = (struct barrier){.expected = threads, .at = i, .whole = whole, .all = 1};
     if (bar->expected != threads)
-        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0, "barrier %u of %u threads, and others wait there for %u", id, threads,
-                              bar->expected);
+        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0, "barrier %u of %u threads, and others wait there for %u",
+                              id, threads, bar->expected);
     if (whole && bar->whole && bar->at != i)
-        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0, "other threads of the block wait at the barrier of PTX line %d",
+        return ptx_fault_lane(w, i, PTX_DIVERGENT_BARRIER, lane, 0, 0,
+                              "other threads of the block wait at the barrier of PTX line %d",
                               block->kernel->where[bar->at->at].line);
     bar->arrived += LANES;
     if (i->kind >= BARRIER_POPC) {
@@ -90,11 +94,11 @@ const struct insn *exec_gather(struct warp *w, const struct insn *i, uint32_t la
         return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(outside), 0, 0, "the mask 0x%08x does not name the lane itself",
                               mask[first_lane(outside)]);
     if (need & ~w->alive)
-        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "the mask 0x%08x names lanes 0x%08x, which have exited or never were",
-                              need, need & ~w->alive);
+        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0,
+                              "the mask 0x%08x names lanes 0x%08x, which have exited or never were", need, need & ~w->alive);
     if (need & w->active & ~lanes)
-        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "the mask 0x%08x names lanes 0x%08x, whose guard is off", need,
-                              need & w->active & ~lanes);
+        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0,
+                              "the mask 0x%08x names lanes 0x%08x, whose guard is off", need, need & w->active & ~lanes);
     if (need & ~lanes)
         return count_up_to(w, i), ptx_warp_wait(w, i, lanes);
     *go = true;

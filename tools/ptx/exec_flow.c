@@ -1,13 +1,18 @@
 /* Where a warp goes: branches, calls, exits; fragments that part and join.
  *
- * The fragment that is deepest in calls, and among those the one at the lowest address, runs: code that nvcc lays out has what lies
- * after a branch behind it, so the one in front waits where the others will come past. Fragments can only meet where a label stands or a
- * branch was not taken; only there is `join` looked at. */
+ * The fragment that is deepest in calls, and among those the one at the lowest address, runs: code that nvcc lays out has what
+ * lies after a branch behind it, so the one in front waits where the others will come past. Fragments can only meet where a label
+ * stands or a branch was not taken; only there is `join` looked at. */
 #include "exec.h"
 
 #include <string.h>
 
-static uint64_t key_of(uint8_t depth, const struct insn *at) { return (uint64_t)(MOST_DEPTH - depth) << 56 | (uint64_t)(uintptr_t)at; }
+enum { TURNS = 1 << 14 };
+
+static uint64_t key_of(uint8_t depth, const struct insn *at)
+{
+    return (uint64_t)(MOST_DEPTH - depth) << 56 | (uint64_t)(uintptr_t)at;
+}
 
 static void copy_fragment(struct fragment *to, const struct fragment *from)
 {
@@ -26,7 +31,8 @@ static void remove_fragment(struct warp *w, uint32_t n)
         copy_fragment(&w->waiting[n], &w->waiting[w->others]);
 }
 
-/* Fragments that wait for lanes at bar.warp.sync may do so at different places: all pass when together they are whom they name. */
+/* Fragments that wait for lanes at bar.warp.sync may do so at different places: all pass when together they are whom they name.
+ */
 static bool pass_warp_barrier(struct warp *w)
 {
     uint32_t here = 0, passed = 0;
@@ -55,8 +61,9 @@ static void stuck(struct warp *w)
     const struct fragment *f = &w->waiting[0], *other = &w->waiting[w->others - 1];
     const int lane = first_lane(f->lanes);
     if (f->at->run == exec_barrier)
-        ptx_fault_lane(w, f->at, PTX_DIVERGENT_BARRIER, lane, 0, 0, "lanes 0x%08x of a warp wait here and lanes 0x%08x at PTX line %d", f->lanes,
-                       other->lanes, w->block->kernel->where[other->at->at].line);
+        ptx_fault_lane(w, f->at, PTX_DIVERGENT_BARRIER, lane, 0, 0,
+                       "lanes 0x%08x of a warp wait here and lanes 0x%08x at PTX line %d", f->lanes, other->lanes,
+                       w->block->kernel->where[other->at->at].line);
     else
         ptx_fault_lane(w, f->at, PTX_BAD_MASK, lane, 0, 0, "lanes 0x%08x wait here for lanes that do not come", f->lanes);
 }
@@ -138,6 +145,15 @@ static const struct insn *part(struct warp *w, uint32_t away, const struct insn 
     return yield_at(w, stay);
 }
 
+/* A loop that runs long may be waiting for another warp of the block: now and then the others get their turn. */
+static const struct insn *pause_at(struct warp *w, const struct insn *at)
+{
+    w->current.at = at;
+    w->current.lanes = w->active;
+    w->current.state = FRAGMENT_RUNS;
+    return NULL;
+}
+
 const struct insn *exec_branch(struct warp *w, const struct insn *i)
 {
     const uint32_t taken = insn_lanes(w, i);
@@ -145,11 +161,10 @@ const struct insn *exec_branch(struct warp *w, const struct insn *i)
     count_up_to(w, i + 1);
     if (target <= i && w->block->config->stop && *w->block->config->stop)
         return ptx_fault_lane(w, i, PTX_STOPPED, first_lane(w->active), 0, 0, "the launch was told to stop");
-    if (taken == w->active)
-        return go_to(w, target);
-    if (taken == 0)
-        return go_to(w, i + 1);
-    return part(w, taken, target, i + 1);
+    const struct insn *next = taken == w->active ? go_to(w, target)
+                              : taken == 0       ? go_to(w, i + 1)
+                                                 : part(w, taken, target, i + 1);
+    return target <= i && ++w->turns % TURNS == 0 && next ? pause_at(w, next) : next;
 }
 
 /* Lanes go to the label that their index chooses, one target after the other. */
@@ -165,7 +180,8 @@ const struct insn *exec_branch_index(struct warp *w, const struct insn *i)
     for (int l = 0; l < LANES; l++)
         here |= (lanes >> l & 1) && index[l] == which ? 1u << l : 0;
     if (which >= i->extra)
-        return ptx_fault_lane(w, i, PTX_BAD_OPERAND, first_lane(lanes), 0, 0, "brx.idx with index %u of %u targets", which, i->extra);
+        return ptx_fault_lane(w, i, PTX_BAD_OPERAND, first_lane(lanes), 0, 0, "brx.idx with index %u of %u targets", which,
+                              i->extra);
     const struct insn *target = w->block->kernel->code + i->more[which];
     if (here == w->active)
         return go_to(w, target);

@@ -3,15 +3,15 @@
 #include "lanes.h"
 
 /* d, a, b: predicates; extra bit 0: a is inverted, bit 1: b is, bit 2: the result is. */
-#define PREDICATE(name, expr)                                                                                                             \
-    const struct insn *name(struct warp *w, const struct insn *i)                                                                         \
-    {                                                                                                                                     \
-        const uint32_t lanes = insn_lanes(w, i);                                                                                          \
-        uint32_t *d = (uint32_t *)(void *)(w->file + i->d);                                                                               \
-        const uint32_t a = *(uint32_t *)(void *)(w->file + i->a) ^ (i->extra & 1 ? ~0u : 0);                                              \
-        const uint32_t b = *(uint32_t *)(void *)(w->file + i->b) ^ (i->extra & 2 ? ~0u : 0);                                              \
-        *d = (*d & ~lanes) | (((expr) ^ (i->extra & 4 ? ~0u : 0)) & lanes);                                                               \
-        return i + 1;                                                                                                                     \
+#define PREDICATE(name, expr)                                                                                                    \
+    const struct insn *name(struct warp *w, const struct insn *i)                                                                \
+    {                                                                                                                            \
+        const uint32_t lanes = insn_lanes(w, i);                                                                                 \
+        uint32_t *d = (uint32_t *)(void *)(w->file + i->d);                                                                      \
+        const uint32_t a = *(uint32_t *)(void *)(w->file + i->a) ^ (i->extra & 1 ? ~0u : 0);                                     \
+        const uint32_t b = *(uint32_t *)(void *)(w->file + i->b) ^ (i->extra & 2 ? ~0u : 0);                                     \
+        *d = (*d & ~lanes) | (((expr) ^ (i->extra & 4 ? ~0u : 0)) & lanes);                                                      \
+        return i + 1;                                                                                                            \
     }
 PREDICATE(exec_predicate_and, a &b)
 PREDICATE(exec_predicate_or, a | b)
@@ -75,8 +75,8 @@ const struct insn *exec_bfi(struct warp *w, const struct insn *i)
 {
     const uint32_t lanes = insn_lanes(w, i), bytes = i->extra / 8;
     for (uint32_t l = 0; l < LANES; l++) {
-        const uint64_t r = bfi_u64(lane_value(w, i->a, bytes, l), lane_value(w, i->b, bytes, l), (uint32_t)lane_value(w, i->c, 4, l),
-                                   (uint32_t)lane_value(w, i->more[0], 4, l), i->extra);
+        const uint64_t r = bfi_u64(lane_value(w, i->a, bytes, l), lane_value(w, i->b, bytes, l),
+                                   (uint32_t)lane_value(w, i->c, 4, l), (uint32_t)lane_value(w, i->more[0], 4, l), i->extra);
         if (lanes >> l & 1)
             memcpy(w->file + i->d + (size_t)l * bytes, &r, bytes);
     }
@@ -91,7 +91,7 @@ const struct insn *exec_carry(struct warp *w, const struct insn *i)
     for (uint32_t l = 0; l < LANES; l++) {
         const uint64_t in = i->flags & CARRY_IN ? w->carry >> l & 1 : 0;
         const uint64_t a = lane_value(w, i->a, bytes, l), b = lane_value(w, i->b, bytes, l), c = lane_value(w, i->c, bytes, l);
-        const uint64_t hi = bytes == 8 ? (i->kind == CARRY_MAD_HI_S ? mul_hi_s64(a, b) : mul_hi_u64(a, b))
+        const uint64_t hi = bytes == 8                  ? (i->kind == CARRY_MAD_HI_S ? mul_hi_s64(a, b) : mul_hi_u64(a, b))
                             : i->kind == CARRY_MAD_HI_S ? (uint64_t)((int64_t)(int32_t)a * (int32_t)b) >> 32 & 0xffffffffu
                                                         : a * b >> 32;
         const uint64_t x = i->kind == CARRY_ADD || i->kind == CARRY_SUB ? a : i->kind == CARRY_MAD_LO ? a * b : hi;

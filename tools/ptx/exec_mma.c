@@ -1,11 +1,11 @@
 /* mma.sync.m16n8k4, k8, k16: D (16x8) = A (16xK) * B (Kx8) + C, spread over the lanes of a warp.
  *
- * With g = lane / 4 and t = lane % 4, a lane holds of C and D: rows g and g + 8, columns 2t and 2t + 1. Of A and B it holds groups of as many
- * neighbouring k as fit 32 bits (1 for tf32, 2 for f16 and bf16): A at rows g, g + 8 and k from t * fit, then again 4 * fit further; B likewise,
- * column g.
+ * With g = lane / 4 and t = lane % 4, a lane holds of C and D: rows g and g + 8, columns 2t and 2t + 1. Of A and B it holds
+ * groups of as many neighbouring k as fit 32 bits (1 for tf32, 2 for f16 and bf16): A at rows g, g + 8 and k from t * fit, then
+ * again 4 * fit further; B likewise, column g.
  *
- * Products are exact. Sums: the accumulator and the products of one instruction are added in double precision in ascending k and rounded once.
- * A tensor core's own order and rounding are not documented, so results there may differ in the last bits. */
+ * Products are exact. Sums: the accumulator and the products of one instruction are added in double precision in ascending k and
+ * rounded once. A tensor core's own order and rounding are not documented, so results there may differ in the last bits. */
 #include "exec.h"
 #include "lanes.h"
 
@@ -30,11 +30,13 @@ const struct insn *exec_mma(struct warp *w, const struct insn *i)
     if (lanes == 0)
         return i + 1;
     if (lanes != (uint32_t)ALL)
-        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "mma by lanes 0x%08x instead of the whole warp", lanes);
+        return ptx_fault_lane(w, i, PTX_BAD_MASK, first_lane(lanes), 0, 0, "mma by lanes 0x%08x instead of the whole warp",
+                              lanes);
     for (int l = 0; l < LANES; l++) {
         const int g = l / 4, t = l % 4;
         for (int s = 0; s < steps; s++) {
-            const uint32_t low = ((const u32 *)(void *)(w->file + a[2 * s]))[l], high = ((const u32 *)(void *)(w->file + a[2 * s + 1]))[l];
+            const uint32_t low = ((const u32 *)(void *)(w->file + a[2 * s]))[l],
+                           high = ((const u32 *)(void *)(w->file + a[2 * s + 1]))[l];
             const uint32_t column = ((const u32 *)(void *)(w->file + b[s]))[l];
             for (int p = 0; p < fit; p++) {
                 const int at = (s * 4 + t) * fit + p;

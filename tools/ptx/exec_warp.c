@@ -1,4 +1,5 @@
-/* Instructions that look at other lanes: shfl, vote, match, redux, activemask, elect. Those that a lane's mask names must be here. */
+/* Instructions that look at other lanes: shfl, vote, match, redux, activemask, elect. Those that a lane's mask names must be
+ * here. */
 #include "exec.h"
 #include "lanes.h"
 
@@ -48,7 +49,8 @@ const struct insn *exec_shuffle(struct warp *w, const struct insn *i)
         }
         from = ok ? from : (int)l;
         if (!(mask[l] >> from & 1))
-            return ptx_fault_lane(w, i, PTX_BAD_MASK, (int)l, 0, 0, "reads lane %d, which the mask 0x%08x does not name", from, mask[l]);
+            return ptx_fault_lane(w, i, PTX_BAD_MASK, (int)l, 0, 0, "reads lane %d, which the mask 0x%08x does not name", from,
+                                  mask[l]);
         result[l] = a[from];
         inside |= ok ? 1u << l : 0;
     }
@@ -85,7 +87,8 @@ const struct insn *exec_vote(struct warp *w, const struct insn *i)
     return next;
 }
 
-/* d: mask of lanes with the same value; more[0]: predicate of match.all; a: value, of 8 bytes if flags & WIDE; b: mask; kind: 1 is match.all. */
+/* d: mask of lanes with the same value; more[0]: predicate of match.all; a: value, of 8 bytes if flags & WIDE; b: mask; kind: 1
+ * is match.all. */
 const struct insn *exec_match(struct warp *w, const struct insn *i)
 {
     const uint32_t lanes = insn_lanes(w, i);

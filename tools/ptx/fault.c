@@ -26,8 +26,8 @@ static const char *const NAMES[PTX_FAULT_KINDS] = {
 
 const char *ptx_fault_name(enum ptx_fault_kind kind) { return (unsigned)kind < PTX_FAULT_KINDS ? NAMES[kind] : "unknown fault"; }
 
-const struct insn *ptx_fault_lane(struct warp *w, const struct insn *i, enum ptx_fault_kind kind, int lane, uint64_t address, uint32_t bytes,
-                                  const char *what, ...)
+const struct insn *ptx_fault_lane(struct warp *w, const struct insn *i, enum ptx_fault_kind kind, int lane, uint64_t address,
+                                  uint32_t bytes, const char *what, ...)
 {
     struct block *b = w->block;
     struct ptx_fault *f = b->fault;
@@ -50,8 +50,9 @@ const struct insn *ptx_fault_lane(struct warp *w, const struct insn *i, enum ptx
     f->thread[0] = thread % n[0];
     f->thread[1] = thread / n[0] % n[1];
     f->thread[2] = thread / n[0] / n[1];
-    snprintf(f->message, sizeof f->message, "%s: %s; kernel %.80s, PTX line %d: %s block (%u,%u,%u) thread (%u,%u,%u)", ptx_fault_name(kind), text,
-             f->kernel, f->line, f->text, f->block[0], f->block[1], f->block[2], f->thread[0], f->thread[1], f->thread[2]);
+    snprintf(f->message, sizeof f->message, "%s: %s; kernel %.80s, PTX line %d: %s block (%u,%u,%u) thread (%u,%u,%u)",
+             ptx_fault_name(kind), text, f->kernel, f->line, f->text, f->block[0], f->block[1], f->block[2], f->thread[0],
+             f->thread[1], f->thread[2]);
     return NULL;
 }
 
@@ -71,12 +72,13 @@ bool ptx_reach_global(struct warp *w, const struct insn *i, uint32_t lanes, cons
 }
 
 /* Shared, local and parameter memory: offsets below a size. */
-static bool below(struct warp *w, const struct insn *i, uint32_t lanes, const uint64_t *address, uint32_t bytes, uint64_t size, const char *of)
+static bool below(struct warp *w, const struct insn *i, uint32_t lanes, const uint64_t *address, uint32_t bytes, uint64_t size,
+                  const char *of)
 {
     for (int l = 0; l < LANES; l++)
         if ((lanes >> l & 1) && (address[l] > size || size - address[l] < bytes))
-            return ptx_fault_lane(w, i, PTX_OUT_OF_RANGE, l, address[l], bytes, "%u bytes at 0x%llx, and the %s has %llu bytes", bytes,
-                                  (unsigned long long)address[l], of, (unsigned long long)size) != NULL;
+            return ptx_fault_lane(w, i, PTX_OUT_OF_RANGE, l, address[l], bytes, "%u bytes at 0x%llx, and the %s has %llu bytes",
+                                  bytes, (unsigned long long)address[l], of, (unsigned long long)size) != NULL;
     return true;
 }
 
@@ -114,7 +116,8 @@ bool ptx_reach_unset(struct warp *w, const struct insn *i, uint32_t lanes, const
                 return ptx_fault_lane(w, i, PTX_PENDING_COPY, l, at, bytes,
                                       "shared byte 0x%llx is the destination of a cp.async that no wait has covered", at) != NULL;
             if (s == SHADOW_EMPTY)
-                return ptx_fault_lane(w, i, PTX_UNINITIALISED, l, at, bytes, "nothing in this block has written shared byte 0x%llx", at) != NULL;
+                return ptx_fault_lane(w, i, PTX_UNINITIALISED, l, at, bytes,
+                                      "nothing in this block has written shared byte 0x%llx", at) != NULL;
         }
     }
     return true;
@@ -122,6 +125,6 @@ bool ptx_reach_unset(struct warp *w, const struct insn *i, uint32_t lanes, const
 
 bool ptx_reach_read_only(struct warp *w, const struct insn *i, uint32_t lanes, const uint64_t *address, uint32_t bytes)
 {
-    return ptx_fault_lane(w, i, PTX_READ_ONLY, first_lane(lanes), address[first_lane(lanes)], bytes, "a kernel's parameters cannot be written") !=
-           NULL;
+    return ptx_fault_lane(w, i, PTX_READ_ONLY, first_lane(lanes), address[first_lane(lanes)], bytes,
+                          "a kernel's parameters cannot be written") != NULL;
 }

@@ -1,9 +1,10 @@
 /* What the parts of the interpreter share: decoded instructions, warps, blocks.
  *
- * A warp is executed at a time. Each register is a vector of 32 values, one for each lane, at a fixed byte offset in the warp's register
- * file; a predicate is a word with a bit for each lane. Constants and special registers are vectors of the same file, so that an
- * instruction is one function over offsets, with no case distinction for its operands. Where lanes part, the warp becomes fragments,
- * each with its own lanes and position; the fragment that is furthest behind runs, so that it can join the others (warp.c). */
+ * A warp is executed at a time. Each register is a vector of 32 values, one for each lane, at a fixed byte offset in the warp's
+ * register file; a predicate is a word with a bit for each lane. Constants and special registers are vectors of the same file, so
+ * that an instruction is one function over offsets, with no case distinction for its operands. Where lanes part, the warp becomes
+ * fragments, each with its own lanes and position; the fragment that is furthest behind runs, so that it can join the others
+ * (warp.c). */
 #ifndef PTX_INTERNAL_H
 #define PTX_INTERNAL_H
 
@@ -19,12 +20,12 @@ typedef const struct insn *handler(struct warp *warp, const struct insn *insn);
 
 struct insn {
     handler *run;
-    uint32_t d, a, b, c;   /* byte offsets in the register file */
-    uint32_t pred, flip;   /* runs in lanes where predicate ^ flip; pred 0 is a predicate that is never set */
-    uint32_t at;           /* number of the statement in the kernel: its line and text, and how many were executed */
-    uint32_t slot;         /* its place in a worker's cache of allocations */
-    int64_t imm;           /* offset of an address; target of a branch; what a handler needs */
-    const uint32_t *more;  /* further operands: offsets of the registers of vectors */
+    uint32_t d, a, b, c;  /* byte offsets in the register file */
+    uint32_t pred, flip;  /* runs in lanes where predicate ^ flip; pred 0 is a predicate that is never set */
+    uint32_t at;          /* number of the statement in the kernel: its line and text, and how many were executed */
+    uint32_t slot;        /* its place in a worker's cache of allocations */
+    int64_t imm;          /* offset of an address; target of a branch; what a handler needs */
+    const uint32_t *more; /* further operands: offsets of the registers of vectors */
     uint8_t space, count, flags, kind;
     uint32_t extra;
 };
@@ -77,9 +78,9 @@ enum fragment_state { FRAGMENT_RUNS, FRAGMENT_WAITS_LANES, FRAGMENT_WAITS_BARRIE
 struct fragment {
     uint32_t lanes;
     uint8_t state;
-    uint8_t depth;                   /* of calls */
-    uint8_t barrier;                 /* number of the barrier that it waits for */
-    const struct insn *at;           /* next instruction */
+    uint8_t depth;                       /* of calls */
+    uint8_t barrier;                     /* number of the barrier that it waits for */
+    const struct insn *at;               /* next instruction */
     const struct insn *back[MOST_DEPTH]; /* where calls return to */
 };
 
@@ -91,17 +92,18 @@ struct async_copy {
 };
 
 struct warp {
-    uint8_t *file;      /* registers */
-    uint32_t active;    /* lanes of the fragment that runs */
-    uint32_t others;    /* how many further fragments there are */
-    uint64_t join;      /* smallest key of those that run: reaching it, look whether to join (warp.c) */
+    uint8_t *file;   /* registers */
+    uint32_t active; /* lanes of the fragment that runs */
+    uint32_t others; /* how many further fragments there are */
+    uint64_t join;   /* smallest key of those that run: reaching it, look whether to join (warp.c) */
     struct block *block;
     const struct insn *since; /* instructions since here are not counted yet */
-    uint32_t carry;     /* add.cc and friends: a bit for each lane */
-    uint32_t present;   /* lanes that the block's size gives this warp */
-    uint32_t alive;     /* those that have not exited */
-    uint32_t index;     /* in the block */
+    uint32_t carry;           /* add.cc and friends: a bit for each lane */
+    uint32_t present;         /* lanes that the block's size gives this warp */
+    uint32_t alive;           /* those that have not exited */
+    uint32_t index;           /* in the block */
     bool ended;
+    uint32_t turns; /* jumps backwards so far */
     struct fragment current;
     struct fragment waiting[LANES];
     uint64_t thread_instructions, warp_instructions;
@@ -115,14 +117,14 @@ struct barrier {
     uint32_t expected, arrived; /* threads; expected 0: nobody waits */
     const struct insn *at;      /* instruction of the first that came, for barrier of the whole block */
     bool whole;
-    uint32_t total, all, any;   /* of bar.red */
+    uint32_t total, all, any; /* of bar.red */
 };
 
 struct block {
     const struct ptx_kernel *kernel;
     const struct ptx_launch_config *config;
     struct ptx_memory *memory;
-    uint8_t *global; /* host address of PTX_GLOBAL_BASE */
+    uint8_t *global;          /* host address of PTX_GLOBAL_BASE */
     uint8_t *shared, *shadow; /* a byte of shadow for each byte of shared memory */
     uint32_t shared_bytes;
     uint8_t *params;
@@ -138,13 +140,14 @@ struct block {
 enum { SHADOW_EMPTY = 0, SHADOW_SET = 1, SHADOW_PENDING = 2 };
 
 /* Records a fault of one lane and stops the warp: returns NULL. `what` is the middle of the sentence. */
-const struct insn *ptx_fault_lane(struct warp *w, const struct insn *i, enum ptx_fault_kind kind, int lane, uint64_t address, uint32_t bytes,
-                                  const char *what, ...) __attribute__((format(printf, 7, 8)));
+const struct insn *ptx_fault_lane(struct warp *w, const struct insn *i, enum ptx_fault_kind kind, int lane, uint64_t address,
+                                  uint32_t bytes, const char *what, ...) __attribute__((format(printf, 7, 8)));
 
 void ptx_block_run(struct block *block); /* block.c: the block's index is set; fault->kind tells the outcome */
 int ptx_block_prepare(struct block *block);
 void ptx_block_release(struct block *block);
-const struct insn *ptx_warp_wait(struct warp *w, const struct insn *i, uint32_t lanes); /* parks lanes at i until more come; what runs next */
+const struct insn *ptx_warp_wait(struct warp *w, const struct insn *i,
+                                 uint32_t lanes); /* parks lanes at i until more come; what runs next */
 void ptx_warp_run(struct warp *w);
 void ptx_barrier_check(struct block *block); /* lets those pass whose barrier is complete */
 uint64_t ptx_clock(bool nanoseconds);
@@ -177,7 +180,7 @@ bool ptx_reach_read_only(struct warp *w, const struct insn *i, uint32_t lanes, c
 /* ---- Instructions: handlers by name (exec_*.c) and by number (lanes.def, memory of *.simd.c) ------------------ */
 struct lane_set { /* what one *.simd.c object offers: the same order for every instruction set */
     handler *const *lanes;
-    handler *const *loads;  /* [bytes: 1 2 4 8][count: 1 2 4] */
+    handler *const *loads; /* [bytes: 1 2 4 8][count: 1 2 4] */
     handler *const *stores;
 };
 extern const struct lane_set ptx_lanes_portable, ptx_lanes_avx2, ptx_lanes_avx512;

@@ -1,4 +1,5 @@
-/* Which instruction set runs the lane loops: the best that this machine has, unless a test chooses. It is read when a module is parsed. */
+/* Which instruction set runs the lane loops: the best that this machine has, unless a test chooses. It is read when a module is
+ * parsed. */
 #include "internal.h"
 
 #include <stdatomic.h>
@@ -9,8 +10,8 @@
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 static bool has_avx512(void)
 {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq");
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
 #else
 static bool has_avx2(void) { return false; }

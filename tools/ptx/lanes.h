@@ -20,8 +20,8 @@ typedef double f64 __attribute__((may_alias));
 typedef u16 h, q;   /* a half, a bfloat16 */
 typedef u32 hh, qq; /* two of them, the first in the low bits */
 
-#define LOW(x) ((uint16_t)(x))
-#define HIGH(x) ((uint16_t)((x) >> 16))
+#define LOW(x)          ((uint16_t)(x))
+#define HIGH(x)         ((uint16_t)((x) >> 16))
 #define PAIR(low, high) ((uint32_t)(low) | (uint32_t)(high) << 16)
 
 static inline uint32_t bits_of(float x)
@@ -159,13 +159,13 @@ static inline uint32_t permute(uint64_t bytes, uint32_t selector)
 }
 
 /* ---- Floats to integers: out of range saturates, NaN is 0 (or 1 << 63 where 64 bits are involved) ---- */
-#define INTO_NARROW(I, LEAST, MOST)                                                                                                       \
-    static inline I I##_of_f64(double x)                                                                                                  \
-    {                                                                                                                                     \
-        double y = x > LEAST ? x : LEAST;                                                                                                 \
-        y = y < MOST ? y : MOST;                                                                                                          \
-        return (I)(x != x ? 0.0 : y);                                                                                                     \
-    }                                                                                                                                     \
+#define INTO_NARROW(I, LEAST, MOST)                                                                                              \
+    static inline I I##_of_f64(double x)                                                                                         \
+    {                                                                                                                            \
+        double y = x > LEAST ? x : LEAST;                                                                                        \
+        y = y < MOST ? y : MOST;                                                                                                 \
+        return (I)(x != x ? 0.0 : y);                                                                                            \
+    }                                                                                                                            \
     static inline I I##_of_f32(float x) { return I##_of_f64(x); }
 INTO_NARROW(u8, 0.0, 255.0)
 INTO_NARROW(s8, -128.0, 127.0)

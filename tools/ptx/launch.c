@@ -54,7 +54,8 @@ static void *work(void *argument)
     };
     if (ptx_block_prepare(&b) != PTX_OK) {
         fault.kind = PTX_NO_MEMORY;
-        snprintf(fault.message, sizeof fault.message, "out of host memory for a block of kernel %.80s", launch->kernel->info.name);
+        snprintf(fault.message, sizeof fault.message, "out of host memory for a block of kernel %.80s",
+                 launch->kernel->info.name);
         keep_fault(launch, &fault, 0);
     }
     while (!atomic_load_explicit(&launch->stop, memory_order_relaxed)) {
@@ -103,16 +104,18 @@ static int check(const struct ptx_kernel *k, const struct ptx_launch_config *c, 
         if (c->grid[i] == 0 || c->grid[i] > GRID[i])
             return refuse(k, fault, "a grid of %llu blocks in one direction, where 1 to %llu are allowed", c->grid[i], GRID[i]);
         if (c->block[i] == 0 || c->block[i] > BLOCK[i])
-            return refuse(k, fault, "a block of %llu threads in one direction, where 1 to %llu are allowed", c->block[i], BLOCK[i]);
+            return refuse(k, fault, "a block of %llu threads in one direction, where 1 to %llu are allowed", c->block[i],
+                          BLOCK[i]);
         threads *= c->block[i];
         if (k->info.reqntid && c->block[i] != k->info.maxntid[i])
-            return refuse(k, fault, "a block of %llu threads in one direction, where the kernel requires %llu", c->block[i], k->info.maxntid[i]);
+            return refuse(k, fault, "a block of %llu threads in one direction, where the kernel requires %llu", c->block[i],
+                          k->info.maxntid[i]);
     }
     if (threads > k->info.max_threads)
         return refuse(k, fault, "a block of %llu threads, where the kernel allows %llu", threads, k->info.max_threads);
     if ((uint64_t)k->info.static_shared + c->dynamic_shared > shared_limit)
-        return refuse(k, fault, "%llu bytes of shared memory, where %llu are allowed", (uint64_t)k->info.static_shared + c->dynamic_shared,
-                      shared_limit);
+        return refuse(k, fault, "%llu bytes of shared memory, where %llu are allowed",
+                      (uint64_t)k->info.static_shared + c->dynamic_shared, shared_limit);
     if (param_bytes < k->info.param_bytes)
         return refuse(k, fault, "%llu bytes of parameters, where the kernel has %llu", param_bytes, k->info.param_bytes);
     return PTX_OK;
@@ -146,10 +149,11 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
     return a;
 }
 
-int ptx_launch(const struct ptx_kernel *k, const struct ptx_launch_config *c, const void *params, size_t param_bytes, struct ptx_memory *memory,
-               struct ptx_fault *fault)
+int ptx_launch(const struct ptx_kernel *k, const struct ptx_launch_config *c, const void *params, size_t param_bytes,
+               struct ptx_memory *memory, struct ptx_fault *fault)
 {
-    struct launch launch = {.kernel = k, .config = c, .memory = memory, .param_bytes = k->info.param_bytes, .fault = fault, .stride = 1};
+    struct launch launch = {
+        .kernel = k, .config = c, .memory = memory, .param_bytes = k->info.param_bytes, .fault = fault, .stride = 1};
     memset(fault, 0, sizeof *fault);
     if (check(k, c, param_bytes, fault) != PTX_OK)
         return fault->kind;

@@ -1,5 +1,5 @@
-/* Device memory: one reserved range of host addresses, handed out in ascending order and not handed out again while there is fresh
- * space, so that an address that was freed stays recognisable. The device address is the host address plus a constant. */
+/* Device memory: one reserved range of host addresses, handed out in ascending order and not handed out again while there is
+ * fresh space, so that an address that was freed stays recognisable. The device address is the host address plus a constant. */
 #include "internal.h"
 
 #include <pthread.h>
@@ -173,7 +173,8 @@ int ptx_free(struct ptx_memory *m, uint64_t address, struct ptx_fault *fault)
     if (i == m->count || m->list[i].start != address - PTX_GLOBAL_BASE || m->list[i].freed) {
         bool twice = i < m->count && m->list[i].start == address - PTX_GLOBAL_BASE;
         pthread_mutex_unlock(&m->lock);
-        return refuse(fault, PTX_BAD_POINTER, address, 0, twice ? "freed twice" : "what is freed is not the start of an allocation");
+        return refuse(fault, PTX_BAD_POINTER, address, 0,
+                      twice ? "freed twice" : "what is freed is not the start of an allocation");
     }
     struct allocation *a = &m->list[i];
     uint64_t whole = a->bytes / 4096 * 4096;
@@ -210,7 +211,8 @@ static int look_up(struct ptx_memory *m, uint64_t address, uint64_t bytes, struc
     }
     const unsigned long long start = PTX_GLOBAL_BASE + a.start, size = a.bytes, past = offset - a.start;
     if (past >= a.bytes) {
-        snprintf(text, room, "0x%llx is %llu bytes past the end of the allocation of %llu bytes at 0x%llx", at, past - size, size, start);
+        snprintf(text, room, "0x%llx is %llu bytes past the end of the allocation of %llu bytes at 0x%llx", at, past - size, size,
+                 start);
         return PTX_OUT_OF_RANGE;
     }
     if (a.freed) {

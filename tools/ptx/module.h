@@ -47,9 +47,9 @@ struct symbol {
     enum ptx_space space;
     uint32_t align;
     uint64_t bytes;
-    uint64_t address;         /* global, const: device address. local, param: offset in the function's frame or the kernel's parameters */
+    uint64_t address; /* global, const: device address. local, param: offset in the function's frame or the kernel's parameters */
     bool is_extern, kernel_parameter;
-    uint32_t shared_kernel;   /* the kernel (serial + 1) whose layout `shared_offset` is of: decode.c lays out what a kernel uses */
+    uint32_t shared_kernel; /* the kernel (serial + 1) whose layout `shared_offset` is of: decode.c lays out what a kernel uses */
     uint32_t shared_offset;
     unsigned char *data; /* initial bytes, or NULL for zeros */
     /* functions */
@@ -99,7 +99,7 @@ struct statement {
 
 struct label {
     const char *name;
-    uint32_t statement; /* index of the statement that follows */
+    uint32_t statement;    /* index of the statement that follows */
     uint32_t target_count; /* .branchtargets: a list of labels under this name */
     const char **targets;
     struct label *next;
@@ -172,16 +172,17 @@ enum { SYMBOL_BUCKETS = 4096 };
 
 /* Fills error once and returns false, so that `return ptx_fail(...)` reads well. */
 bool ptx_fail(struct ptx_error *error, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
-bool ptx_grow(struct parser *p, void *list, uint32_t count, uint32_t *room, size_t each); /* room for one more in *(void **)list */
+bool ptx_grow(struct parser *p, void *list, uint32_t count, uint32_t *room,
+              size_t each); /* room for one more in *(void **)list */
 
 /* lex.c */
 void lex_space(struct parser *p);
 int lex_peek(struct parser *p); /* the next character that is not space; 0 at the end */
 bool lex_take(struct parser *p, char c);
 bool lex_expect(struct parser *p, char c);
-const char *lex_word(struct parser *p);                  /* copied to the arena; NULL: none there */
-bool lex_word_is(struct parser *p, const char *word);    /* takes it if it is there */
-bool lex_number(struct parser *p, struct operand *out);  /* OPERAND_INTEGER, FLOAT or DOUBLE */
+const char *lex_word(struct parser *p);                 /* copied to the arena; NULL: none there */
+bool lex_word_is(struct parser *p, const char *word);   /* takes it if it is there */
+bool lex_number(struct parser *p, struct operand *out); /* OPERAND_INTEGER, FLOAT or DOUBLE */
 bool lex_count(struct parser *p, uint64_t most, uint64_t *out, const char *what);
 bool lex_string(struct parser *p);
 void lex_skip_line(struct parser *p);
@@ -199,9 +200,9 @@ uint32_t ptx_hash(const char *name, size_t length);
 /* parse_body.c */
 bool parse_body(struct parser *p);
 bool parse_variable(struct parser *p, enum ptx_space space, bool is_extern); /* parse_data.c: after the space's name */
-bool parse_place(struct parser *p, struct symbol *s); /* in the frame of the function being parsed */
+bool parse_place(struct parser *p, struct symbol *s);                        /* in the frame of the function being parsed */
 bool parse_link(struct parser *p);                                           /* fills in addresses of symbols in initialisers */
-int special_register(const char *name);                                     /* specials.c: -1: none of that name */
+int special_register(const char *name);                                      /* specials.c: -1: none of that name */
 enum ptx_type special_type(int special);
 
 #endif

@@ -40,16 +40,15 @@ void *ptx_arena(struct ptx_module *m, size_t bytes)
 }
 
 static const char *const TYPE_NAMES[TYPES] = {
-    [TYPE_PRED] = "pred", [TYPE_B8] = "b8",   [TYPE_B16] = "b16", [TYPE_B32] = "b32",   [TYPE_B64] = "b64",     [TYPE_U8] = "u8",
-    [TYPE_U16] = "u16",   [TYPE_U32] = "u32", [TYPE_U64] = "u64", [TYPE_S8] = "s8",     [TYPE_S16] = "s16",     [TYPE_S32] = "s32",
-    [TYPE_S64] = "s64",   [TYPE_F16] = "f16", [TYPE_BF16] = "bf16", [TYPE_F16X2] = "f16x2", [TYPE_BF16X2] = "bf16x2", [TYPE_F32] = "f32",
-    [TYPE_F64] = "f64",
+    [TYPE_PRED] = "pred",   [TYPE_B8] = "b8",         [TYPE_B16] = "b16", [TYPE_B32] = "b32", [TYPE_B64] = "b64",
+    [TYPE_U8] = "u8",       [TYPE_U16] = "u16",       [TYPE_U32] = "u32", [TYPE_U64] = "u64", [TYPE_S8] = "s8",
+    [TYPE_S16] = "s16",     [TYPE_S32] = "s32",       [TYPE_S64] = "s64", [TYPE_F16] = "f16", [TYPE_BF16] = "bf16",
+    [TYPE_F16X2] = "f16x2", [TYPE_BF16X2] = "bf16x2", [TYPE_F32] = "f32", [TYPE_F64] = "f64",
 };
 static const uint8_t TYPE_BYTES[TYPES] = {
-    [TYPE_PRED] = 4, [TYPE_B8] = 1,   [TYPE_B16] = 2, [TYPE_B32] = 4,   [TYPE_B64] = 8,     [TYPE_U8] = 1,
-    [TYPE_U16] = 2,  [TYPE_U32] = 4,  [TYPE_U64] = 8, [TYPE_S8] = 1,    [TYPE_S16] = 2,     [TYPE_S32] = 4,
-    [TYPE_S64] = 8,  [TYPE_F16] = 2,  [TYPE_BF16] = 2, [TYPE_F16X2] = 4, [TYPE_BF16X2] = 4, [TYPE_F32] = 4,
-    [TYPE_F64] = 8,
+    [TYPE_PRED] = 4, [TYPE_B8] = 1,    [TYPE_B16] = 2,    [TYPE_B32] = 4, [TYPE_B64] = 8, [TYPE_U8] = 1,  [TYPE_U16] = 2,
+    [TYPE_U32] = 4,  [TYPE_U64] = 8,   [TYPE_S8] = 1,     [TYPE_S16] = 2, [TYPE_S32] = 4, [TYPE_S64] = 8, [TYPE_F16] = 2,
+    [TYPE_BF16] = 2, [TYPE_F16X2] = 4, [TYPE_BF16X2] = 4, [TYPE_F32] = 4, [TYPE_F64] = 8,
 };
 
 enum ptx_type ptx_type_named(const char *name, size_t length)

@@ -168,7 +168,8 @@ static bool parse_guard(struct parser *p, struct statement *s)
         return true;
     s->guard_negated = lex_take(p, '!');
     const char *word = lex_word(p);
-    if (!word || !resolve(p, word, &guard) || guard.kind != OPERAND_REGISTER || p->function->register_type[guard.reg] != TYPE_PRED)
+    if (!word || !resolve(p, word, &guard) || guard.kind != OPERAND_REGISTER ||
+        p->function->register_type[guard.reg] != TYPE_PRED)
         return ptx_fail(p->error, p->line, "a predicate register must follow @");
     s->guard = guard.reg;
     return true;
@@ -192,7 +193,8 @@ static bool parse_statement(struct parser *p)
         if (s.operands > 0 && !lex_expect(p, ','))
             return false;
         if (s.operands == MOST_OPERANDS)
-            return ptx_fail(p->error, s.line, "more than %d operands: %s", MOST_OPERANDS, lex_line(s.text, p->end, text, sizeof text));
+            return ptx_fail(p->error, s.line, "more than %d operands: %s", MOST_OPERANDS,
+                            lex_line(s.text, p->end, text, sizeof text));
         if (!parse_operand(p, &operands[s.operands], false))
             return false;
         s.operands++;
@@ -239,7 +241,12 @@ static bool parse_directive(struct parser *p)
     if (strcmp(word, ".reg") == 0)
         return parse_registers(p);
     if (strcmp(word, ".local") == 0 || strcmp(word, ".shared") == 0 || strcmp(word, ".param") == 0)
-        return parse_variable(p, word[1] == 'l' ? SPACE_LOCAL : word[1] == 's' ? SPACE_SHARED : SPACE_PARAM, false) && lex_expect(p, ';');
+        return parse_variable(p,
+                              word[1] == 'l'   ? SPACE_LOCAL
+                              : word[1] == 's' ? SPACE_SHARED
+                                               : SPACE_PARAM,
+                              false) &&
+               lex_expect(p, ';');
     if (strcmp(word, ".pragma") == 0)
         return lex_string(p) && lex_expect(p, ';');
     if (strcmp(word, ".branchtargets") == 0)

@@ -115,8 +115,8 @@ bool parse_variable(struct parser *p, enum ptx_space space, bool is_extern)
         } else if (strcmp(word, ".v2") == 0 || strcmp(word, ".v4") == 0) {
             vector = (uint64_t)(word[2] - '0');
         } else if ((type = ptx_type_named(word + 1, strlen(word + 1))) == TYPE_NONE && strcmp(word, ".ptr") != 0 &&
-                   !(space == SPACE_PARAM && (strcmp(word, ".global") == 0 || strcmp(word, ".const") == 0 || strcmp(word, ".shared") == 0 ||
-                                              strcmp(word, ".local") == 0))) {
+                   !(space == SPACE_PARAM && (strcmp(word, ".global") == 0 || strcmp(word, ".const") == 0 ||
+                                              strcmp(word, ".shared") == 0 || strcmp(word, ".local") == 0))) {
             return ptx_fail(p->error, p->line, "unknown in a variable: %s", word);
         } else if (type != TYPE_NONE && lex_word_is(p, ".ptr")) {
             /* What a pointer parameter points to is a promise to ptxas, nothing that we need. */
@@ -170,7 +170,8 @@ bool parse_link(struct parser *p)
         s->address = ptx_alloc(m->memory, s->bytes, &fault);
         if (!s->address)
             return ptx_fail(p->error, 0, "variable %s: %s", s->name, fault.message);
-        m->public_variables[i] = (struct ptx_variable){.name = s->name, .address = s->address, .bytes = s->bytes, .constant = s->space == SPACE_CONST};
+        m->public_variables[i] =
+            (struct ptx_variable){.name = s->name, .address = s->address, .bytes = s->bytes, .constant = s->space == SPACE_CONST};
     }
     for (uint32_t i = 0; i < p->relocation_count; i++) {
         const struct relocation *r = &p->relocations[i];

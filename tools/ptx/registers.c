@@ -1,6 +1,6 @@
-/* Places in the register file. PTX names a new register for nearly every value; those that are not alive at the same time share a place,
- * which keeps a warp's file in the cache. Liveness is found by the usual walk backwards over blocks of straight code; then places are
- * given in the order of first use (a linear scan), a function at a time. */
+/* Places in the register file. PTX names a new register for nearly every value; those that are not alive at the same time share a
+ * place, which keeps a warp's file in the cache. Liveness is found by the usual walk backwards over blocks of straight code; then
+ * places are given in the order of first use (a linear scan), a function at a time. */
 #include "decode.h"
 #include "specials.h"
 
@@ -11,9 +11,9 @@ enum { CLASSES = 5 }; /* predicates, 8, 16, 32 and 64 bits */
 static const uint64_t MOST_BITS = 1ull << 27;
 static const uint32_t MOST_FILE = 4u << 20;
 
-struct stretch { /* straight code */
-    uint32_t first, last; /* instructions */
-    uint32_t next[2];     /* UINT32_MAX: none */
+struct stretch {              /* straight code */
+    uint32_t first, last;     /* instructions */
+    uint32_t next[2];         /* UINT32_MAX: none */
     const struct insn *index; /* brx.idx: its targets come after next */
 };
 
@@ -184,8 +184,8 @@ static int earlier(const void *a, const void *b)
 static int class_of(uint32_t bytes) { return bytes == 0 ? 0 : bytes == 1 ? 1 : bytes == 2 ? 2 : bytes == 4 ? 3 : 4; }
 static uint32_t place_bytes(uint32_t bytes) { return bytes == 0 ? 4 : bytes == 1 ? 64 : bytes * LANES; }
 
-/* Free places and lives that still run, by class. A result may take the place of an operand that is read for the last time: every handler
- * reads before it writes. */
+/* Free places and lives that still run, by class. A result may take the place of an operand that is read for the last time: every
+ * handler reads before it writes. */
 static bool scan(struct liveness *v, uint32_t *file, uint32_t *pred_file, uint32_t *most_words)
 {
     struct decoder *d = v->d;
@@ -229,7 +229,8 @@ static bool scan(struct liveness *v, uint32_t *file, uint32_t *pred_file, uint32
     return true;
 }
 
-static bool analyse(struct liveness *v, uint32_t *file, uint32_t *pred_file, uint32_t *most_words, uint32_t first_ref, uint32_t last_ref)
+static bool analyse(struct liveness *v, uint32_t *file, uint32_t *pred_file, uint32_t *most_words, uint32_t first_ref,
+                    uint32_t last_ref)
 {
     const uint32_t n = v->f->end - v->f->start;
     if (!number_vregs(v, first_ref, last_ref) || !make_stretches(v))
@@ -260,8 +261,8 @@ static bool analyse(struct liveness *v, uint32_t *file, uint32_t *pred_file, uin
     return scan(v, file, pred_file, most_words);
 }
 
-static bool allocate_function(struct decoder *d, const struct decoded_function *f, uint32_t *file, uint32_t *pred_file, uint32_t *most_words,
-                              uint32_t first_ref, uint32_t last_ref)
+static bool allocate_function(struct decoder *d, const struct decoded_function *f, uint32_t *file, uint32_t *pred_file,
+                              uint32_t *most_words, uint32_t first_ref, uint32_t last_ref)
 {
     struct liveness v = {.d = d, .f = f};
     const bool ok = analyse(&v, file, pred_file, most_words, first_ref, last_ref);
