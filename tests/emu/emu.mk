@@ -40,5 +40,5 @@ $(TEST_EMU)/%.ptx: tests/emu/%.cu
 	@mkdir -p $(@D); echo "  NVCC  $< (PTX)"
 	$(Q)$(NVCC) -ptx $(filter-out -no-compress,$(NVCCFLAGS)) -arch=compute_80 -lineinfo -MMD -MP -MF $@.d -o $@ $<
 
-$(BUILD)/tests/test_planted $(BUILD)/tests/test_counters: $(TEST_EMU)/builds.o $(TEST_EMU)/faults.o | $(TEST_EMU_SETS) $(TEST_EMU)/warnings.txt $(TEST_EMU_PTX)
+$(BUILD)/tests/test_planted $(BUILD)/tests/test_planted_ptx $(BUILD)/tests/test_counters: $(TEST_EMU)/builds.o $(TEST_EMU)/faults.o | $(TEST_EMU_SETS) $(TEST_EMU)/warnings.txt $(TEST_EMU_PTX)
 $(BUILD)/tests/test_emu $(BUILD)/tests/test_emu_faults $(BUILD)/tests/test_emu_streams: $(TEST_EMU)/builds.o $(TEST_EMU)/rig.o | $(TEST_EMU_SETS)
