@@ -9,7 +9,7 @@ CUDA_DEVICE void copied(const float *a, /* (256) */
 {
     int t = threadIdx.x;
     float v;
-    if (BUG != 24 || a[t] > 0)
+    if (BUG != 24 || a[t] > 0) /* bug 24 */
         v = a[t];
     out[t] = v; /* bug 24 */
 }
