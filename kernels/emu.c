@@ -335,6 +335,7 @@ static osp_status open_checked(const struct emu_table **out)
     if (!get)
         return osp_fail(OSP_UNAVAILABLE, "emu: %s is no emulator: it lacks emu_interface", path);
     *out = get();
+    (*out)->see_through("kernels/device.h"); /* reports name the line of the kernel that calls a wrapper */
     return OSP_OK;
 }
 

@@ -54,6 +54,8 @@ static std::unordered_map<uintptr_t, Line> known;
 
 void see_through(const char *file)
 {
+    if (std::find(transparent.begin(), transparent.end(), file) != transparent.end())
+        return;
     transparent.push_back(file);
     known.clear();
 }

@@ -82,7 +82,7 @@ CUDA_KERNEL(bits, 32, const long long *in, int *out) /* (n), (n,8) */
     row[4] = __clz((int)x);
     row[5] = __clzll(x);
     row[6] = (int)__brev((unsigned)x);
-    row[7] = min((int)x, 7) + max((int)x, -7);
+    row[7] = min((int)x, 7) ^ max((int)x, -7);
 }
 
 /* ---- Copies and matrices --------------------------------------------------------------------- */
