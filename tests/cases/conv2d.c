@@ -107,6 +107,12 @@ static const struct test_case cases[] = {
     {"long rows, many strips", FILTER(1, 1, 1, 0, OSP_RELU), .in = {REAL(1, 37, 61, 130)},
      .constant = {REAL(2, 130, 1, 1), REAL(2)}},
 
+    /* more than a tile of the widest kernels, both ways */
+    {"253 pixels, 255 outputs", FILTER(3, 3, 1, 1, OSP_RELU), .in = {REAL(1, 11, 23, 5), REAL(1, 11, 23, 255)},
+     .constant = {REAL(255, 5, 3, 3), REAL(255)}},
+    {"count 1 of 2, 198 pixels, 200 outputs", FILTER(1, 1, 1, 0, OSP_LINEAR),
+     .in = {WHOLE(2, 9, 11, 20), [OSP_CONV2D_COUNTS] = COUNTS(1)}, .constant = {WHOLE(200, 20, 1, 1), WHOLE(200)}},
+
     /* numbers at the ends of the range: nothing may leak from one output to another, and the padding is not multiplied */
     {"one product, any exponent", FILTER(1, 1, 1, 0, OSP_LINEAR), .in = {MADE(OSP_F32, case_extremes, 1, 8, 8, 1)},
      .constant = {MADE(OSP_F32, case_extremes, 33, 1, 1, 1)}},

@@ -36,6 +36,8 @@ static const struct test_case cases[] = {
     {"3x3 s2, even", FILTER(3, 3, 2, 1, OSP_RELU), .in = {WHOLE(1, 12, 34, 16)}, .constant = {WHOLE(16, 1, 3, 3), WHOLE(16)}},
     {"5x5", FILTER(5, 5, 1, 2, OSP_RELU6), .in = {WHOLE(1, 10, 29, 20)}, .constant = {WHOLE(20, 1, 5, 5), WHOLE(20)}},
     {"5x5 s2", FILTER(5, 5, 2, 2, OSP_RELU), .in = {REAL(2, 21, 40, 9)}, .constant = {REAL(9, 1, 5, 5), REAL(9)}},
+    {"5x5 s2, whole vectors", FILTER(5, 5, 2, 2, OSP_HARDSWISH), .in = {REAL(1, 13, 22, 24)},
+     .constant = {REAL(24, 1, 5, 5), REAL(24)}},
     {"7x7 s2", FILTER(7, 7, 2, 3, OSP_LINEAR), .in = {WHOLE(1, 15, 30, 5)}, .constant = {WHOLE(5, 1, 7, 7), WHOLE(5)}},
     {"3x3 s3, no padding", FILTER(3, 3, 3, 0, OSP_LINEAR), .in = {WHOLE(1, 12, 31, 33)}, .constant = {WHOLE(33, 1, 3, 3)}},
     {"1x5", FILTER(1, 5, 1, 0, OSP_LINEAR), .in = {WHOLE(1, 3, 30, 8)}, .constant = {WHOLE(8, 1, 1, 5)}},

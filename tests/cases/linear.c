@@ -36,6 +36,7 @@ static const struct test_case cases[] = {
     {"20 rows", THEN(OSP_RELU), .in = {REAL(20, 100)}, .constant = {REAL(364, 100), REAL(364)}},
     {"29 rows, one column", THEN(OSP_HARDSIGMOID), .in = {REAL(29, 1)}, .constant = {REAL(15, 1), REAL(15)}},
     {"151 rows", THEN(OSP_RELU), .in = {WHOLE(151, 31)}, .constant = {WHOLE(33, 31), WHOLE(33)}},
+    {"130 rows, 200 outputs", THEN(OSP_RELU), .in = {REAL(130, 70)}, .constant = {REAL(200, 70), REAL(200)}},
     {"rows that are maps", THEN(OSP_RELU6), .in = {REAL(5, 7, 7, 3)}, .constant = {REAL(40, 147), REAL(40)}},
     {"1024 columns", THEN(OSP_LINEAR), .in = {INTEGERS(OSP_F32, -4, 4, 15, 1024)},
      .constant = {INTEGERS(OSP_F32, -4, 4, 35, 1024)}},
