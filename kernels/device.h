@@ -71,6 +71,7 @@ extern "C" const struct cuda_image CUDA_IMAGE; /* kernels.mk names it after the 
 #else /* the emulator's checked build: it needs no launchers and no rows */
 #define CUDA_HOST 0
 #define CUDA_KERNEL(name, threads, ...)                                                                                                   \
+    static_assert((threads) <= 1024, "a block has at most 1024 threads");                                                                 \
     static void name(__VA_ARGS__);                                                                                                        \
     EMU_KERNEL(name);                                                                                                                     \
     static void name(__VA_ARGS__)
