@@ -4,6 +4,8 @@
 # DEPS=0       never installs: says what is missing and stops
 # make SAN=1 check     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make CC=clang check  with clang
+# make ptxas           registers and occupancy of the CUDA kernels; RELEASE=1: machine code for all architectures (kernels/kernels.mk)
+# make check-gpu       the CUDA kernels on a real GPU, with a report; DRIVER=ptx: a rehearsal without one
 # make fuzz FUZZ_SECONDS=600   libFuzzer over the loaders; make install PREFIX=/usr/local; make clean; make format
 
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -110,6 +112,7 @@ install: run-all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/runtime $(DESTDIR)$(PREFIX)/share/osprey $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(BUILD)/osprey $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libosprey.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libosprey-emu-check.so $(BUILD)/libcuda-ptx.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 runtime/osprey.h $(DESTDIR)$(PREFIX)/include/runtime/
 	install -m 644 models/demo/demo.safetensors $(DESTDIR)$(PREFIX)/share/osprey/
 	install -m 644 tools/osprey.1 $(DESTDIR)$(PREFIX)/share/man/man1/

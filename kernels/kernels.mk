@@ -1,12 +1,13 @@
 # Every kernels/<op>/NN_idea.cu, compiled twice: by the C++ compiler for the emulator, with its launcher and row, into libosprey.a; and by
 # nvcc into a fat binary that image.c embeds. Without nvcc the fat binaries are left out, and the cuda backend says so.
-# RELEASE=1: machine code for all seven architectures, where the everyday build makes it for two.
+# RELEASE=1: machine code for all seven architectures, where the everyday build makes it for two. FATBINS=build: takes the fat binaries
+# of that build, since neither the C++ compiler nor a sanitizer changes them.
 
 NVCC       ?= $(firstword $(wildcard $(shell command -v nvcc 2>/dev/null) /usr/local/cuda/bin/nvcc))
 CXX        := $(subst clang,clang++,$(subst gcc,g++,$(notdir $(CC))))
+FATBINS    ?= $(BUILD)
 KERNEL_SRC := $(wildcard kernels/*/*.cu)
 EMU_SRC    := $(wildcard kernels/emu/*.cpp)
-OPS        := $(shell grep -o '^OSP_OP.[a-z0-9_]*' runtime/ops.def | cut -c8-)
 
 # AVX2 and FMA: an fmaf that is a call would cost tens of times more. backend.c looks whether the processor has them.
 CXXFLAGS   ?= -O3 -g
@@ -45,12 +46,12 @@ CUDA_ARCH  := $(foreach a,75 80 90,-gencode arch=compute_$(a),code=compute_$(a))
               $(foreach c,$(CUDA_CODE),$(if $(filter $(lastword $(subst :, ,$(c))),$(CUDA_KNOWN)),-gencode arch=compute_$(subst :,$(comma)code=,$(c))))
 NVCCFLAGS  := -std=c++20 -O3 -fmad=false -no-compress -Werror all-warnings -I. -ccbin $(if $(findstring clang,$(CC)),g++,$(CXX))
 
-$(BUILD)/%.fatbin: %.cu
+$(FATBINS)/%.fatbin: %.cu
 	@mkdir -p $(@D); echo "  NVCC  $<"
 	$(Q)$(NVCC) -fatbin $(NVCCFLAGS) $(CUDA_ARCH) -MMD -MP -MF $(@:%=%.d) -o $@ $<
 
-$(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(BUILD)/%.fatbin)
-	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(BUILD)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
+$(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
+	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
@@ -97,14 +98,3 @@ $(BUILD)/libosprey-emu-check.so: $(CHECK_OBJ)
 	$(Q)$(CXX) -shared -Wl,-z,defs -o $@ $^ -pthread
 
 run-all run-check run-check-long: $(BUILD)/libosprey-emu-check.so $(BUILD)/libcuda-ptx.so
-
-# ---- An op with no kernels yet has a ladder of none -------------------------------------------------------------
-ABSENT     := $(filter-out $(patsubst kernels/%/ladder.c,%,$(wildcard kernels/*/ladder.c)),$(OPS))
-LIB_OBJ    += $(if $(ABSENT),$(BUILD)/kernels/absent.o)
-.PHONY: force
-$(BUILD)/kernels/absent.c: force
-	@mkdir -p $(@D)
-	$(Q)for op in $(ABSENT); do echo "#include \"kernels/launch.h\""; echo "extern const struct osp_ladder cuda_$${op}_ladder; const struct osp_ladder cuda_$${op}_ladder;"; done > $@.new
-	$(Q)cmp -s $@ $@.new || mv $@.new $@
-$(BUILD)/kernels/absent.o: $(BUILD)/kernels/absent.c
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

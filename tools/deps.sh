@@ -6,7 +6,7 @@
 # DEPS=0: only says what is missing. Exit 0: nothing is missing (any more); 1: something is.
 set -eu
 
-packages="pkg-config libjpeg62-turbo-dev libpng-dev libexif-dev libcairo2-dev libjansson-dev libcmocka-dev fonts-dejavu-core"
+packages="g++ binutils pkg-config libjpeg62-turbo-dev libpng-dev libexif-dev libcairo2-dev libjansson-dev libcmocka-dev fonts-dejavu-core"
 case "${1:-build}:${CC:-gcc}" in
 clang:* | fuzz:* | build:*clang*) packages="$packages clang libomp-dev libclang-rt-dev" ;;
 esac

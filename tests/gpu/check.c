@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -79,7 +79,8 @@ static void check_network(const struct network *network, int graph)
 static int write_head(void)
 {
     const struct osp_backend *const *backend = osp_backends;
-    char date[64], host[256] = "";
+    char date[64];
+    struct utsname host;
     time_t now = time(NULL);
     while (strcmp((*backend)->name, "cuda") != 0)
         backend++;
@@ -89,14 +90,15 @@ static int write_head(void)
         return 0;
     }
     strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", gmtime(&now));
-    gethostname(host, sizeof host - 1);
+    uname(&host);
     const char *label = (*backend)->isa(device);
     fprintf(report, "# osprey check-gpu\n\n");
     if (rehearsal(label))
         fprintf(
             report,
             "**This is a rehearsal: no GPU took part.** The driver interprets PTX on a CPU; its times say nothing of a GPU.\n\n");
-    fprintf(report, "device: %s\n\nosprey %s, commit %s; %s, %s\n\n", label, OSP_VERSION, OSP_COMMIT, host, date);
+    fprintf(report, "device: %s\n\nosprey %s, commit %s; %s %s %s, %s\n\n", label, OSP_VERSION, OSP_COMMIT, host.sysname,
+            host.release, host.machine, date);
     (*backend)->close(device);
     return 1;
 }
