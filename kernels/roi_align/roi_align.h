@@ -20,7 +20,7 @@ struct roi_operands {
 };
 
 /* One axis of a proposal on its map. */
-struct roi_axis {
+struct alignas(8) roi_axis { /* copied through shared memory: two floats at a time are one access, which must be aligned */
     float start, bin;
     int length; /* of the map; 0: nothing is there */
 };
