@@ -58,15 +58,9 @@ $(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 $(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
 
 # ---- make ptxas: registers, shared memory, spills and occupancy, on all architectures ---------------------------
-define PTX_RULE
-$$(BUILD)/%.$(1).ptx: %.cu
-	@mkdir -p $$(@D); echo "  NVCC  $$< (PTX of compute_$(1))"
-	$$(Q)$$(NVCC) -ptx $$(NVCCFLAGS) -arch=compute_$(1) -MMD -MP -MF $$@.d -o $$@ $$<
-endef
-$(foreach a,75 80 90,$(eval $(call PTX_RULE,$(a))))
 .PHONY: ptxas
-ptxas: $(foreach a,75 80 90,$(KERNEL_SRC:%.cu=$(BUILD)/%.$(a).ptx))
-	$(Q)sh tools/ptxas.sh $(BUILD) "$(NVCC)" "$(COMMIT)" $(KERNEL_SRC:%.cu=%)
+ptxas: $(KERNEL_SRC:%.cu=$(FATBINS)/%.fatbin)
+	$(Q)sh tools/ptxas.sh $(FATBINS) "$(NVCC)" "$(COMMIT)" $(KERNEL_SRC:%.cu=%)
 
 # ---- make check-gpu [DRIVER=ptx]: kernels and networks on a real device, with a report ---------------------------
 $(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libosprey.a

@@ -4,8 +4,8 @@
 #
 #     tools/ptxas.sh BUILD NVCC COMMIT kernels/conv2d/01_naive ...
 #
-# BUILD/NAME.75.ptx, .80.ptx and .90.ptx are what nvcc made. The machine code of sm_86 and sm_89 comes from that of compute_80, of sm_100 and
-# sm_120 from that of compute_90, as in the program.
+# The PTX is taken out of BUILD/NAME.fatbin, where it stands as text, so it is what the program holds. The machine code of sm_86 and sm_89
+# comes from that of compute_80, of sm_100 and sm_120 from that of compute_90, as in the program.
 set -eu
 build=$1 nvcc=$2 commit=$3
 shift 3
@@ -15,10 +15,23 @@ log=$build/ptxas.log
 readme=kernels/README.md
 : >"$log"
 
+# The module for `.target sm_$2` in the fat binary $1: from .version up to the first line that is no PTX.
+ptx_of()
+{
+    LC_ALL=C tr '\0' '\n' <"$1" | LC_ALL=C awk -v target="sm_$2" '
+        /^\.version / { on = 1; text = ""; wanted = 0 }
+        !on { next }
+        /[^\t -~]/ || (ended && !/^([.\/ \t{}$]|$)/) { on = 0; ended = 0; if (wanted) { printf "%s", text; wanted = 0 } next }
+        /^\.target / { wanted = $2 == target }
+        { text = text $0 "\n"; ended = /^}/ }
+        END { if (on && wanted) printf "%s", text }'
+}
+
 for name in "$@"; do
     for pair in 75:75 80:80 80:86 80:89 90:90 90:100 90:120; do
-        ptx=$build/$name.${pair%:*}.ptx sm=sm_${pair#*:}
+        ptx=$build/ptxas.ptx sm=sm_${pair#*:}
         case $known in *$sm*) ;; *) continue ;; esac
+        ptx_of "$build/$name.fatbin" "${pair%:*}" >"$ptx"
         echo "file $name $sm" >>"$log"
         sed -n 's/^\.visible \.entry \([a-z0-9_]*\)(.*/entry \1/p; s/^\.maxntid \([0-9]*\).*/threads \1/p' "$ptx" >>"$log"
         "$ptxas" -v -arch=$sm -o /dev/null "$ptx" >>"$log" 2>&1 || { cat "$log"; exit 1; }
