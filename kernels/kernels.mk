@@ -73,7 +73,7 @@ check-gpu: run-all $(BUILD)/tests/check-gpu
 # A libcuda that answers as told, for tests/test_cuda_faults.c.
 $(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c
 	@mkdir -p $(@D); echo "  CC    $<"
-	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -MF $(@:.so=.d) -o $@ $<
+	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -o $@ $<
 $(BUILD)/tests/test_cuda_faults: | $(BUILD)/tests/libcuda-fake.so
 
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
