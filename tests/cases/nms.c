@@ -19,7 +19,7 @@ static float overlap(const float *a, const float *b)
 
 static bool better(float a, float b) { return b != b ? a == a : a > b; }
 
-enum { MOST = 1200 };
+enum { MOST = 4500 };
 
 static void want_row(const struct case_view *view, int64_t row, const float *box, float score, int32_t group)
 {
@@ -91,6 +91,10 @@ static const struct test_case cases[] = {
      .attrs.nms = {.threshold = 0.5f, .max_out = 100},
      .extra = &crowded,
      .in = {MADE(OSP_F32, make_boxes, 1, 1100, 4), UNIFORM(0.05, 1, 1, 1100), INTEGERS(OSP_I32, 1, 90, 1, 1100)}},
+    {.name = "thousands of boxes, few survivors", /* more than a kernel may take on at once */
+     .attrs.nms = {.threshold = 0.25f, .max_out = 300},
+     .extra = &anywhere,
+     .in = {MADE(OSP_F32, make_boxes, 1, 4500, 4), UNIFORM(0, 1, 1, 4500), INTEGERS(OSP_I32, -1, 1, 1, 4500)}},
     {.name = "fractions of a pixel, five levels",
      .attrs.nms = {.threshold = 0x1.666666p-1f, .max_out = 300}, /* 0.7, down to a float */
      .extra = &anywhere,

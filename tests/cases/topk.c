@@ -51,6 +51,7 @@ static const struct test_case cases[] = {
      .attrs.topk = {.levels = 1, .k = 700},
      .in = {INTEGERS(OSP_F32, -2, 2, 1, 40, 40, 3)}},
     {.name = "thousands of values", .attrs.topk = {.levels = 1, .k = 1000}, .in = {UNIFORM(-30, 2, 1, 40, 41, 3)}},
+    {.name = "thousands kept", .attrs.topk = {.levels = 1, .k = 4500}, .in = {INTEGERS(OSP_F32, -9, 9, 1, 49, 34, 3)}},
     {.name = "neighbouring floats", .attrs.topk = {.levels = 1, .k = 100}, .in = {UNIFORM(1, 1.00002, 1, 20, 20, 3)}},
     {.name = "an empty level between two",
      .attrs.topk = {.levels = 3, .k = 4},
