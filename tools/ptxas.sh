@@ -19,11 +19,11 @@ readme=kernels/README.md
 ptx_of()
 {
     LC_ALL=C tr '\0' '\n' <"$1" | LC_ALL=C awk -v target="sm_$2" '
-        /^\.version / { on = 1; text = ""; wanted = 0 }
+        /^\.version / { on = 1; text = ""; wanted = depth = 0 }
         !on { next }
-        /[^\t -~]/ || (ended && !/^([.\/ \t{}$]|$)/) { on = 0; ended = 0; if (wanted) { printf "%s", text; wanted = 0 } next }
+        /[^\t -~]/ || (ended && !/^([.\/ \t{})]|$)/) { on = ended = 0; if (wanted) { printf "%s", text; wanted = 0 } next }
         /^\.target / { wanted = $2 == target }
-        { text = text $0 "\n"; ended = /^}/ }
+        { text = text $0 "\n"; depth += gsub(/{/, "{") - gsub(/}/, "}"); ended = depth == 0 && (ended || /^}/) }
         END { if (on && wanted) printf "%s", text }'
 }
 
@@ -61,7 +61,7 @@ $1 == "entry" { kernel = $2; if (!(kernel in known)) { known[kernel] = 1; order[
 $1 == "threads" { threads[kernel] = $2 }
 /Compiling entry function/ { split($0, part, "\047"); at = part[2] }
 /spill stores/ {
-    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) { spills++; spilled = spilled "\n" at " on " sm ": " $0 }
+    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) { spills++; spilled = spilled "\n" at " on " sm ": " $0; break }
 }
 /Used [0-9]+ registers/ {
     for (i = 2; i <= NF; i++) {
