@@ -99,7 +99,7 @@ $(BUILD)/tests/example.c: runtime/osprey.h
 	@mkdir -p $(@D); sed -n '1,/^ \*     }$$/s/^ \*     //p' $< > $@
 $(BUILD)/tests/example: $(BUILD)/tests/example.c $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libosprey.a $(LDLIBS)
 $(BUILD)/tests/test_example: | $(BUILD)/tests/example
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
