@@ -30,7 +30,7 @@ endif
 # ---- What is built from what: a new file in these folders needs no edit here ---------------------------------
 LIB_SRC  := $(filter-out %.simd.c kernels/image.c,$(wildcard runtime/*.c models/*.c cpu/*.c cpu/*/*.c kernels/*.c kernels/*/*.c tools/image/*.c))
 SIMD_SRC := $(wildcard cpu/*.simd.c cpu/*/*.simd.c)
-TOOL_SRC := $(wildcard tools/*.c tools/checkpoint/*.c)
+TOOL_SRC := $(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report))
 TEST_SRC := $(wildcard tests/test_*.c)
 HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c tests/cases/*.c))
 
