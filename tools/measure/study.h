@@ -1,6 +1,6 @@
-/* A study: what was measured, of whom, on what. `osprey bench` fills one with one column or a few, `osprey compare` with many; the
- * table, the findings, the report and the JSON file are views of it and of nothing else. The JSON file holds every field below under
- * the same name (study.schema.json); reading a file gives the study that wrote it.
+/* A study: what was measured, of whom, on what. `osprey bench` fills one with one column or a few, `osprey compare` with many;
+ * the table, the findings, the report and the JSON file are views of it and of nothing else. The JSON file holds every field
+ * below under the same name (study.schema.json); reading a file gives the study that wrote it.
  *
  * A column is a backend with its settings ("cpu", "cpu:threads=1", "cuda:conv2d=coalesced"). A workload is what is asked of each
  * column: so many pictures at a time, of such a size. A cell is one column at one workload. All times are seconds. */
@@ -21,8 +21,9 @@ struct samples {
 };
 
 /* A part of a run, in the order in which a picture passes through: "decode" "upload" "preprocess" "body" "fpn" "rpn" "proposals"
- * "roi_align" "box_head" "detections" "download" "postprocess"; a captured graph has "network" in place of the network's stages. What
- * the host does between them is "host". Together they make up `total` of their cell. "drawing" comes after and is not part of it. */
+ * "roi_align" "box_head" "detections" "download" "postprocess"; a captured graph has "network" in place of the network's stages.
+ * What the host does between them is "host". Together they make up `total` of their cell. "drawing" comes after and is not part
+ * of it. */
 struct stage {
     char *name;
     bool device; /* timed by the device's events; else by the host's clock */
@@ -33,6 +34,8 @@ struct stage {
 struct layer {
     char *node, *stage, *op, *kernel, *shape, *precision;
     double macs, macs_done, bytes;
+    double waves;     /* thread blocks over as many as the device holds at once; NaN where unknown, and for a CPU */
+    double occupancy; /* warps that a multiprocessor holds of this kernel over the most it can hold, 0..1; NaN likewise */
     struct samples seconds;
 };
 
@@ -51,9 +54,12 @@ struct cell {
     struct layer *layers; /* empty where only totals were kept */
     int layer_count;
     struct picture_result *pictures; /* [workload.pictures] of the last run */
-    double drift;         /* pixels: the largest box difference against the same picture alone; NaN: not looked at */
-    double arena_bytes, peak_bytes; /* the plan's arena; the process's or the device's peak, NaN where unknown */
-    double clock_mhz_first, clock_mhz_last, temperature; /* of what computed, at the first and the last round; NaN where unknown */
+    double drift;                    /* pixels: the largest box difference against the same picture alone; NaN: not looked at */
+    double arena_bytes, peak_bytes;  /* the plan's arena; the process's or the device's peak, NaN where unknown */
+    double gaps; /* seconds of a run in which the device waited between nodes: the network less the sum of its nodes; NaN where
+                    unknown */
+    double clock_mhz_first, clock_mhz_last,
+        temperature; /* of what computed, at the first and the last round; NaN where unknown */
 };
 
 /* Paid once: seconds, NaN where it does not apply. */
@@ -68,19 +74,23 @@ struct once {
 };
 
 struct column {
-    char *name;    /* as typed: "cpu:naive" */
-    char *backend; /* "cpu" */
-    char *device;  /* "AMD EPYC ..., 2 threads, avx512", "NVIDIA T4, driver 550.54" */
-    char *kernels; /* the pins, "conv2d=naive"; "" : the plan's choice */
-    char *precision; /* "f32" */
-    char *failure; /* why it could not go on; NULL */
-    bool emulated; /* the emulator, or the PTX driver: shows correctness and counts, its times say nothing of a GPU */
-    bool foreign;  /* another program's figures (--with), or another machine's (--merge) */
-    int machine;   /* index in study.machines */
+    char *name;       /* as typed: "cpu:naive" */
+    char *backend;    /* "cpu" */
+    char *device;     /* "AMD EPYC ..., 2 threads, avx512", "NVIDIA T4, driver 550.54" */
+    char *kernels;    /* the pins, "conv2d=naive"; "" : the plan's choice */
+    char *precision;  /* "f32" */
+    char *precisions; /* all that the backend has on this device, "f32 tf32 f16"; "" where unknown */
+    char *failure;    /* why it could not go on; NULL */
+    bool emulated;    /* the emulator, or the PTX driver: shows correctness and counts, its times say nothing of a GPU */
+    bool foreign;     /* another program's figures (--with), or another machine's (--merge) */
+    int machine;      /* index in study.machines */
     int threads;
     bool gpu;
-    double peak_flops, peak_bytes; /* FLOP/s and bytes/s measured on the spot with this column's threads and isa; NaN where unknown */
-    double link_bytes;             /* bytes/s host to device, measured; NaN */
+    double peak_flops,
+        peak_bytes;    /* FLOP/s and bytes/s measured on the spot with this column's threads and isa; NaN where unknown */
+    double link_bytes; /* bytes/s host to device, measured; NaN */
+    int link_lanes, link_lanes_most;  /* PCIe, as it runs and as it could, read from the system; 0 where unknown */
+    double link_rate, link_rate_most; /* GT/s of a lane, likewise; NaN where unknown */
     struct once once;
     struct cell *cells; /* [study.workload_count] */
 };
@@ -97,18 +107,18 @@ struct workload {
 
 struct machine {
     char *host, *cpu, *isa, *governor, *gpu, *driver, *os;
-    int cores;
+    int cores, cores_allowed; /* online, and of those the ones that this process may use */
     double cpu_mhz;
     double memory_bytes;
 };
 
 /* Two columns' detections of the same pictures, matched greedily by label and IoU, best score first. */
 struct agreement {
-    int a, b;     /* columns; a is the reference */
+    int a, b; /* columns; a is the reference */
     int workload;
     int matched, missing, extra, flips; /* flips: same place, another label */
-    double box, score, iou; /* largest differences: pixels, probability; least IoU of a pair */
-    bool agree;   /* within box_bound and score_bound, and nothing missing, extra or flipped */
+    double box, score, iou;             /* largest differences: pixels, probability; least IoU of a pair */
+    bool agree;                         /* within box_bound and score_bound, and nothing missing, extra or flipped */
     double box_bound, score_bound;
     char *first_node; /* --diff: the first node beyond its bound; NULL */
     double first_difference, first_bound;
@@ -117,7 +127,7 @@ struct agreement {
 /* seconds = fixed + each * x, fitted over a sweep's cells of one column. */
 struct fit {
     int column;
-    char *sweep; /* "batch": x is pictures; "size": x is megapixels of network input */
+    char *sweep;               /* "batch": x is pictures; "size": x is megapixels of network input */
     double fixed, each, error; /* error: largest relative residual */
     int points;
 };
@@ -131,7 +141,7 @@ struct break_even {
 
 /* An answer to "why is it not faster?": a rule that fired, with what it saw. */
 struct finding {
-    char *rule;     /* "launch-bound" */
+    char *rule; /* "launch-bound" */
     int column;
     char *sentence; /* what was seen, with figures and the threshold */
     char *advice;   /* what to do */
@@ -163,7 +173,8 @@ struct study {
 void study_init(struct study *study);
 void study_free(struct study *study);
 
-/* Each gives room for one more, zeroed (cells and NaN fields set up as "not measured"). OSP_MEMORY. Pointers to earlier ones may move. */
+/* Each gives room for one more, zeroed (cells and NaN fields set up as "not measured"). OSP_MEMORY. Pointers to earlier ones may
+ * move. */
 osp_status study_add_column(struct study *study, const char *name, struct column **out);
 osp_status study_add_workload(struct study *study, const char *name, const char *sweep, struct workload **out);
 osp_status study_add_agreement(struct study *study, struct agreement **out);
@@ -172,8 +183,8 @@ osp_status study_add_break_even(struct study *study, struct break_even **out);
 osp_status study_add_finding(struct study *study, struct finding **out);
 osp_status samples_add(struct samples *samples, double value);
 
-/* JSON: written to a temporary name and renamed; path "-" is standard output. Read as hostile input (hostile-input.md). OSP_UNREADABLE,
- * OSP_REFUSED, OSP_UNWRITTEN, OSP_MEMORY. */
+/* JSON: written to a temporary name and renamed; path "-" is standard output. Read as hostile input (hostile-input.md).
+ * OSP_UNREADABLE, OSP_REFUSED, OSP_UNWRITTEN, OSP_MEMORY. */
 osp_status study_save(const struct study *study, const char *path);
 osp_status study_load(const char *path, struct study *out);
 
