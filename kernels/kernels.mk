@@ -53,7 +53,7 @@ $(FATBINS)/%.fatbin: %.cu
 $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/kernels/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
+$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
 $(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
 
@@ -68,7 +68,7 @@ $(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_SRC:%.c=$(BUILD)/%.o
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 .PHONY: check-gpu
 check-gpu: run-all $(BUILD)/tests/check-gpu
-	$(BUILD)/tests/check-gpu "$(DRIVER)" $(BUILD)/check-gpu.md
+	$(Q)$(BUILD)/tests/check-gpu "$(DRIVER)" $(BUILD)/check-gpu.md
 
 # A libcuda that answers as told, for tests/test_cuda_faults.c.
 $(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c

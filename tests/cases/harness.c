@@ -170,10 +170,14 @@ struct subject { /* what is being judged, for messages */
 
 static void report(struct harness *harness, const char *who, const char *what)
 {
+    char sentence[sizeof harness->first];
+    snprintf(sentence, sizeof sentence, "%s %s", who, what);
     if (harness->failures++ == 0)
-        snprintf(harness->first, sizeof harness->first, "%s %s", who, what);
+        memcpy(harness->first, sentence, sizeof sentence);
     if (harness->failures <= HARNESS_SHOWN && !harness->quiet)
-        print_error("%s %s\n", who, what);
+        print_error("%s\n", sentence);
+    if (harness->failed)
+        harness->failed(sentence);
 }
 
 static void complain(const struct subject *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -324,14 +328,15 @@ static void run_once(const struct subject *subject, struct problem *problem, str
     }
     call.scratch = block_body(&scratch);
     const struct osp_clock *clock = bench->backend->clock;
+    void (*ran)(const struct harness_outcome *) = subject->harness->ran;
     int before = subject->harness->failures;
     double seconds = 0;
-    osp_status status = subject->harness->ran ? clock->reserve(bench->device, 2) : OSP_OK;
-    if (status == OSP_OK && subject->harness->ran)
+    osp_status status = ran ? clock->reserve(bench->device, 2) : OSP_OK;
+    if (status == OSP_OK && ran)
         status = clock->mark(bench->device, 0);
     if (status == OSP_OK)
         status = kernel->run(bench->device, &call, state);
-    if (status == OSP_OK && subject->harness->ran && (status = clock->mark(bench->device, 1)) == OSP_OK)
+    if (status == OSP_OK && ran && (status = clock->mark(bench->device, 1)) == OSP_OK)
         status = clock->seconds(bench->device, 0, 1, &seconds);
     if (status != OSP_OK)
         complain(subject, "failed: %s", osp_message());
@@ -345,8 +350,13 @@ static void run_once(const struct subject *subject, struct problem *problem, str
         complain(subject, "wrote around its scratch of %zu bytes", scratch.bytes);
     if (status == OSP_OK)
         judge(subject, problem, &got, first);
-    if (subject->harness->ran)
-        subject->harness->ran(bench, call.op, kernel, problem->test->name, subject->harness->failures - before, seconds);
+    if (ran)
+        ran(&(struct harness_outcome){.bench = bench,
+                                      .op = call.op,
+                                      .kernel = kernel,
+                                      .test = problem->test->name,
+                                      .broken = subject->harness->failures - before,
+                                      .seconds = seconds});
     for (int i = 0; i < OSP_MAX_INPUTS; i++)
         block_free(bench, &in[i]);
     for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
@@ -366,6 +376,9 @@ static bool run_rung(const struct subject *subject, struct problem *problem, boo
     if (refusal) {
         if (plainest || !subject->known.may_refuse)
             complain(subject, "refused: %s", refusal);
+        if (subject->harness->ran)
+            subject->harness->ran(
+                &(struct harness_outcome){subject->bench, call.op, kernel, problem->test->name, .refusal = refusal});
         return false;
     }
     if (kernel->cost && !(kernel->cost(device, &call) >= 0))

@@ -18,16 +18,26 @@
 
 enum { HARNESS_DEVICES = 32, HARNESS_SHOWN = 20 };
 
+/* One case on one rung. */
+struct harness_outcome {
+    const struct bench *bench;
+    enum osp_op op;
+    const struct osp_kernel *kernel;
+    const char *test;
+    const char *refusal; /* NULL: it ran */
+    int broken;          /* rules, by this run */
+    double seconds;      /* its work, by the backend's own clock */
+};
+
 struct harness {
     const struct osp_backend *const *backends; /* NULL-terminated */
     struct bench benches[HARNESS_DEVICES];     /* each backend, opened for each instruction set and thread count */
     int count;
-    bool quiet; /* prints no failures */
-    /* Told of every run: how many rules it broke, and how long its work took by the backend's own clock. NULL: nobody is. */
-    void (*ran)(const struct bench *bench, enum osp_op op, const struct osp_kernel *kernel, const char *test, int broken,
-                double seconds);
-    int failures;    /* of the last run */
-    char first[512]; /* its first failure */
+    bool quiet;                                         /* prints no failures */
+    void (*ran)(const struct harness_outcome *outcome); /* told of every run; NULL: nobody is, and runs are not timed */
+    void (*failed)(const char *sentence);               /* told of every broken rule; NULL: nobody is */
+    int failures;                                       /* of the last run */
+    char first[512];                                    /* its first failure */
 };
 
 /* Each backend, with each of its instruction sets or modes and 1, 2 and 3 threads. What is not on this machine is said so on
