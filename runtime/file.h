@@ -35,6 +35,9 @@ void osp_file_unmap(struct osp_file *file); /* no-op on one that is all zero */
  * A file replaced by rename is unchanged: the map holds the old one. */
 osp_status osp_file_unchanged(const struct osp_file *file);
 
+/* Gives back the memory of what was read so far: bytes come from the file again when they are next asked for, by any thread. */
+void osp_file_give_back(const struct osp_file *file);
+
 /* "a folder", "a FIFO", ... from st_mode. */
 const char *osp_file_type(unsigned mode);
 

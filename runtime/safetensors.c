@@ -229,6 +229,8 @@ osp_status osp_safetensors_unchanged(const struct osp_safetensors *file)
     return file->map.path ? osp_file_unchanged(&file->map) : OSP_OK;
 }
 
+void osp_safetensors_give_back(const struct osp_safetensors *file) { osp_file_give_back(&file->map); }
+
 /* ---- Asking ------------------------------------------------------------------------------------- */
 
 const char *osp_safetensors_path(const struct osp_safetensors *file) { return file->path; }
@@ -240,8 +242,10 @@ const char *osp_safetensors_sha256(const struct osp_safetensors *file)
 {
     struct osp_safetensors *cached = (struct osp_safetensors *)file; /* immutable but for this, under its lock */
     pthread_mutex_lock(&cached->lock);
-    if (!cached->sha256[0])
+    if (!cached->sha256[0]) {
         osp_sha256_hex(file->bytes, file->size, cached->sha256);
+        osp_safetensors_give_back(file);
+    }
     pthread_mutex_unlock(&cached->lock);
     return file->sha256;
 }

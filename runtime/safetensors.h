@@ -62,6 +62,9 @@ void osp_safetensors_close(struct osp_safetensors *file); /* NULL is allowed */
 /* OSP_REFUSED if somebody wrote to the file, or cut it, since it was opened (file.h): ask after the last read of weights. */
 osp_status osp_safetensors_unchanged(const struct osp_safetensors *file);
 
+/* Gives back the memory of the weights that were read so far; they can be read again. */
+void osp_safetensors_give_back(const struct osp_safetensors *file);
+
 const char *osp_safetensors_path(const struct osp_safetensors *file);
 const char *osp_safetensors_sha256(const struct osp_safetensors *file); /* computed at first use, then kept; 64 hex digits */
 uint64_t osp_safetensors_bytes(const struct osp_safetensors *file);

@@ -272,7 +272,8 @@ static int state_of(const struct osp_session *s, const struct osp_plan *plan, in
     return s->graph->nodes[i].twin * s->rung_room + plan->nodes[i].rung;
 }
 
-/* Packs what this plan is the first to need. The file must not have changed while its weights were read. */
+/* Packs what this plan is the first to need, holding one layer of the file in memory at a time. The file must not have changed
+ * while its weights were read. */
 static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
 {
     int packed = 0;
@@ -286,6 +287,7 @@ static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
             return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
         s->prepared[slot] = 1;
         packed++;
+        osp_safetensors_give_back(s->graph->file);
     }
     return packed ? osp_safetensors_unchanged(s->graph->file) : OSP_OK;
 }

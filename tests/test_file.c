@@ -222,6 +222,50 @@ static void cut_while_mapped(void **state)
     folder_leave(folder);
 }
 
+/* Pages of files that this process holds in memory. */
+static long file_pages_held(void)
+{
+    long size, resident, shared;
+    FILE *stream = fopen("/proc/self/statm", "r");
+    assert_non_null(stream);
+    assert_int_equal(fscanf(stream, "%ld %ld %ld", &size, &resident, &shared), 3);
+    fclose(stream);
+    return shared;
+}
+
+static long sum_of(const struct osp_file *file)
+{
+    long sum = 0;
+    for (size_t i = 0; i < file->size; i++)
+        sum += file->data[i];
+    return sum;
+}
+
+static void memory_given_back(void **state)
+{
+    enum { PAGES = 1024 };
+    char *folder = folder_enter();
+    struct osp_file file = pages("file", PAGES), nothing = {0};
+    long all = (long)file.size * 'x';
+    assert_int_equal(sum_of(&file), all);
+    long held = file_pages_held();
+    osp_file_give_back(&file);
+    assert_in_range(held - file_pages_held(), PAGES / 2, PAGES);
+    assert_int_equal(sum_of(&file), all); /* read again */
+    assert_int_equal(osp_file_unchanged(&file), OSP_OK);
+    osp_file_give_back(&nothing);
+
+    assert_int_equal(truncate("file", 0), 0); /* what was cut off stays zeros */
+    osp_file_give_back(&file);
+    assert_int_equal(sum_of(&file), 0);
+    osp_file_give_back(&file);
+    assert_int_equal(sum_of(&file), 0);
+    assert_int_equal(osp_file_unchanged(&file), OSP_REFUSED);
+    osp_file_unmap(&file);
+    unlink("file");
+    folder_leave(folder);
+}
+
 static void written_while_mapped(void **state)
 {
     char *folder = folder_enter();
@@ -399,9 +443,16 @@ static void sha256(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sentences),      cmocka_unit_test(quotes),          cmocka_unit_test(cursor),
-        cmocka_unit_test(products),       cmocka_unit_test(what_is_no_file), cmocka_unit_test(cut_while_mapped),
-        cmocka_unit_test(foreign_faults), cmocka_unit_test(many_maps),       cmocka_unit_test(written_while_mapped),
+        cmocka_unit_test(sentences),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(cursor),
+        cmocka_unit_test(products),
+        cmocka_unit_test(what_is_no_file),
+        cmocka_unit_test(cut_while_mapped),
+        cmocka_unit_test(memory_given_back),
+        cmocka_unit_test(foreign_faults),
+        cmocka_unit_test(many_maps),
+        cmocka_unit_test(written_while_mapped),
         cmocka_unit_test(sha256),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
