@@ -53,7 +53,8 @@ struct cell {
     int stage_count;
     struct layer *layers; /* empty where only totals were kept */
     int layer_count;
-    struct picture_result *pictures; /* [workload.pictures] of the last run */
+    struct picture_result *pictures; /* of the last run, in order */
+    int picture_count;               /* workload.pictures; 0 where none were kept */
     double drift;                    /* pixels: the largest box difference against the same picture alone; NaN: not looked at */
     double arena_bytes, peak_bytes;  /* the plan's arena; the process's or the device's peak, NaN where unknown */
     double gaps; /* seconds of a run in which the device waited between nodes: the network less the sum of its nodes; NaN where
@@ -92,7 +93,8 @@ struct column {
     int link_lanes, link_lanes_most;  /* PCIe, as it runs and as it could, read from the system; 0 where unknown */
     double link_rate, link_rate_most; /* GT/s of a lane, likewise; NaN where unknown */
     struct once once;
-    struct cell *cells; /* [study.workload_count] */
+    struct cell *cells; /* [cell_count], which is study.workload_count */
+    int cell_count;
 };
 
 struct workload {
@@ -177,6 +179,7 @@ void study_free(struct study *study);
  * move. */
 osp_status study_add_column(struct study *study, const char *name, struct column **out);
 osp_status study_add_workload(struct study *study, const char *name, const char *sweep, struct workload **out);
+osp_status study_add_machine(struct study *study, struct machine **out);
 osp_status study_add_agreement(struct study *study, struct agreement **out);
 osp_status study_add_fit(struct study *study, struct fit **out);
 osp_status study_add_break_even(struct study *study, struct break_even **out);
