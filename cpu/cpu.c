@@ -132,7 +132,7 @@ static osp_status clock_seconds(struct osp_device *device, int from, int to, dou
 static int cpu_threads(const struct osp_device *device) { return cpu_of(device)->threads; }
 static const char *cpu_isa_name(const struct osp_device *device) { return isa_names[cpu_of(device)->isa]; }
 
-static const struct osp_memory cpu_memory = {memory_alloc, memory_free, memory_copy, memory_copy};
+static const struct osp_memory cpu_memory = {memory_alloc, memory_free, memory_copy, memory_copy, cpu_memory_available};
 static const struct osp_clock cpu_marks = {clock_reserve, clock_mark, clock_seconds};
 
 extern const struct osp_backend cpu_backend; /* runtime/backends.c names it */

@@ -24,6 +24,9 @@ static inline const struct cpu_device *cpu_of(const struct osp_device *device) {
 /* 64-byte aligned; NULL when there is no memory. Free with free(). */
 static inline void *cpu_alloc(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64 + 64); }
 
+/* What this process may still take, and what it could take at most. OSP_UNAVAILABLE where the kernel does not say. */
+osp_status cpu_memory_available(struct osp_device *device, size_t *free_bytes, size_t *total_bytes);
+
 /* The number of valid rows among rows [n*T, n*T + T), or T without counts. */
 static inline int64_t cpu_valid_rows(const struct osp_tensor *counts, int64_t n, int64_t t)
 {

@@ -51,7 +51,14 @@ osp_status cuda_upload_new(struct osp_device *device, const void *host, size_t b
 
 void cuda_free(struct osp_device *device, void *pointer) { memory_free(device, pointer); }
 
-static const struct osp_memory memory = {memory_alloc, memory_free, cuda_upload, cuda_download};
+static osp_status memory_available(struct osp_device *opaque, size_t *free_bytes, size_t *total_bytes)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    osp_status status = cuda_enter(device);
+    return status ? status : CUDA_DO(device, "", cuMemGetInfo, free_bytes, total_bytes);
+}
+
+static const struct osp_memory memory = {memory_alloc, memory_free, cuda_upload, cuda_download, memory_available};
 
 /* ---- Opening and closing -------------------------------------------------------------------------- */
 

@@ -208,9 +208,10 @@ static CUresult launch(CUfunction function, unsigned grid_x, unsigned grid_y, un
 static CUresult memory_info(size_t *free_bytes, size_t *total_bytes)
 {
     size_t used = 0;
+    long allocations = 0;
     if (!enter())
         return INVALID_CONTEXT;
-    emu->memory_info(&used, total_bytes, NULL);
+    emu->memory_info(&used, total_bytes, &allocations);
     *free_bytes = *total_bytes - used;
     return leave(EMU_OK);
 }

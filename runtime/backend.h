@@ -89,6 +89,7 @@ struct osp_memory {
     void (*free)(struct osp_device *, void *);
     osp_status (*upload)(struct osp_device *, void *device, const void *host, size_t bytes);
     osp_status (*download)(struct osp_device *, void *host, const void *device, size_t bytes); /* waits for all work */
+    osp_status (*available)(struct osp_device *, size_t *free_bytes, size_t *total_bytes);
 };
 
 /* Time marks in the stream of work: events on a GPU, the monotonic clock on a CPU. */

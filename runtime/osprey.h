@@ -194,6 +194,10 @@ struct osp_session_times {
 };
 void osp_session_times(const struct osp_session *session, struct osp_session_times *out);
 
+/* Memory of the session's device in bytes: free now, and all of it. For cpu it is what the machine has available, or what the control
+ * group of this process leaves it. OSP_UNAVAILABLE. */
+osp_status osp_session_memory(const struct osp_session *session, size_t *free_bytes, size_t *total_bytes);
+
 /* Copies a value of the last run to the host as f32 (integers are converted); the session must have been opened with keep.
  * name: the node that made it, with ":1", ":2" for further outputs. dims gets up to 4 sizes. Free data with free(). OSP_USAGE, OSP_MEMORY. */
 osp_status osp_session_value(struct osp_session *session, const char *name, float **data, int64_t dims[4], int *rank);

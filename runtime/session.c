@@ -167,6 +167,11 @@ int osp_session_threads(const struct osp_session *s) { return s->backend->thread
 const struct osp_model *osp_session_model(const struct osp_session *s) { return s->model; }
 const struct osp_plan *osp_session_last_plan(const struct osp_session *s) { return s->last; }
 void osp_session_times(const struct osp_session *s, struct osp_session_times *out) { *out = s->times; }
+osp_status osp_session_memory(const struct osp_session *s, size_t *free_bytes, size_t *total_bytes)
+{
+    return s->backend->memory->available(s->device, free_bytes, total_bytes);
+}
+
 void osp_session_note_postprocess(struct osp_session *s, double seconds) { s->times.postprocess = seconds; }
 
 osp_status osp_session_enter(struct osp_session *s)

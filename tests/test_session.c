@@ -228,6 +228,18 @@ static void values_are_there_when_kept(void **state)
     free_picture(picture);
 }
 
+static void a_session_knows_its_device_s_memory(void **state)
+{
+    static const struct osp_session_options devices[] = {{.backend = "cpu"}, {.backend = "emu"}};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+        struct osp_session *session = open_session(&devices[i]);
+        size_t free_bytes = 0, total = 0;
+        assert_int_equal(osp_session_memory(session, &free_bytes, &total), OSP_OK);
+        assert_true(free_bytes > 0 && free_bytes <= total);
+        osp_session_close(session);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_pin_changes_one_node_or_all),
         cmocka_unit_test(a_second_thread_is_told_that_the_session_is_busy),
         cmocka_unit_test(values_are_there_when_kept),
+        cmocka_unit_test(a_session_knows_its_device_s_memory),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);
 }
