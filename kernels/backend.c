@@ -112,7 +112,7 @@ static osp_status emu_open(const struct osp_device_options *options, struct osp_
 {
     static const struct osp_device_options defaults;
     const struct osp_device_options *o = options ? options : &defaults;
-    struct cuda_device start = {.backend = "emu", .workers = o->threads};
+    struct cuda_device start = {.backend = "emu", .workers = o->threads, .emulated = 1};
     int device = 0;
     osp_status status = check_options("emu", o);
     if (!status && o->device)
@@ -142,6 +142,29 @@ const struct cuda_limits *cuda_limits_of(const struct osp_device *device)
 static int workers(const struct osp_device *device) { return ((const struct cuda_device *)device)->workers; }
 static const char *label(const struct osp_device *device) { return ((const struct cuda_device *)device)->label; }
 
+static osp_status bus_number(const struct cuda_device *device, int attribute, int *out)
+{
+    return device->driver->cuDeviceGetAttribute(out, (CUdevice_attribute)attribute, device->device) ? OSP_UNAVAILABLE : OSP_OK;
+}
+
+static void describe(const struct osp_device *opaque, struct osp_device_info *out)
+{
+    const struct cuda_device *device = (const struct cuda_device *)opaque;
+    int domain = 0, bus = 0, slot = 0;
+    size_t free_bytes = 0, total = 0;
+    snprintf(out->name, sizeof out->name, "%s", device->label);
+    out->gpu = 1;
+    out->emulated = device->emulated;
+    out->load_seconds = device->load_seconds;
+    if (!device->emulated && !bus_number(device, CUDA_PCI_DOMAIN_ID, &domain) && !bus_number(device, CUDA_PCI_BUS_ID, &bus) &&
+        !bus_number(device, CUDA_PCI_DEVICE_ID, &slot))
+        snprintf(out->bus, sizeof out->bus, "%04x:%02x:%02x.0", (unsigned)domain, (unsigned)bus, (unsigned)slot);
+    if (!cuda_enter(device) && !device->driver->cuMemGetInfo(&free_bytes, &total)) {
+        out->memory_used = total - free_bytes;
+        out->memory_total = total;
+    }
+}
+
 /* ---- The two backends ----------------------------------------------------------------------------- */
 
 #define OSP_OP(name, help) extern const struct osp_ladder cuda_##name##_ladder;
@@ -163,6 +186,7 @@ const struct osp_backend cuda_backend = {
         },
     .threads = workers,
     .isa = label,
+    .describe = describe,
 };
 const struct osp_backend emu_backend = {
     .name = "emu",
@@ -178,4 +202,5 @@ const struct osp_backend emu_backend = {
         },
     .threads = workers,
     .isa = label,
+    .describe = describe,
 };

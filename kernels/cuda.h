@@ -19,6 +19,9 @@ enum {
     CUDA_EVENT_DISABLE_TIMING = 2,
     CUDA_CAPTURE_MODE_RELAXED = 2,
     CUDA_MULTIPROCESSOR_COUNT = 16,
+    CUDA_PCI_BUS_ID = 33,
+    CUDA_PCI_DEVICE_ID = 34,
+    CUDA_PCI_DOMAIN_ID = 50,
     CUDA_L2_CACHE_SIZE = 38,
     CUDA_COMPUTE_CAPABILITY_MAJOR = 75,
     CUDA_COMPUTE_CAPABILITY_MINOR = 76,
@@ -63,7 +66,9 @@ struct cuda_device {
     int module_count, module_room;
     struct cuda_function *functions;
     int function_count, function_room;
-    int rehearsing; /* launches load what they need, and launch nothing */
+    double load_seconds; /* so far, for modules */
+    int emulated;        /* the emulator, or the driver that interprets PTX */
+    int rehearsing;      /* launches load what they need, and launch nothing */
 };
 
 static inline struct cuda_device *cuda_of(struct osp_device *device) { return (struct cuda_device *)device; }

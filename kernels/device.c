@@ -6,6 +6,7 @@
 #include "kernels/cuda.h"
 
 enum { OLDEST_MAJOR = 7, OLDEST_MINOR = 5 };
+static const char ptx_name[] = "PTX interpreter"; /* how the device of tools/ptx calls itself */
 
 /* ---- Failures ------------------------------------------------------------------------------------- */
 
@@ -108,6 +109,7 @@ static osp_status describe(struct cuda_device *device, const char *driver_name)
     limits->shared_per_multiprocessor = (size_t)shared_all;
     limits->l2_bytes = (size_t)l2;
     name[sizeof name - 1] = 0;
+    device->emulated |= !strncmp(name, ptx_name, sizeof ptx_name - 1);
     snprintf(device->label, sizeof device->label, "%s, sm_%d%d, driver %d.%d (%s)", name, limits->major, limits->minor,
              version / 1000, version % 1000 / 10, driver_name);
     if (limits->major < OLDEST_MAJOR || (limits->major == OLDEST_MAJOR && limits->minor < OLDEST_MINOR))

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernels/cuda.h"
 
@@ -52,7 +53,11 @@ static osp_status load_module(struct cuda_device *device, const struct cuda_imag
     char log[LOG_BYTES] = "";
     CUjit_option options[] = {CUDA_JIT_ERROR_LOG_BUFFER, CUDA_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
     void *values[] = {log, (void *)(uintptr_t)sizeof log};
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     CUresult code = device->driver->cuModuleLoadDataEx(out, image->data, 2, options, values);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    device->load_seconds += (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
     if (code)
         return refused(device, code, image, log);
     device->modules[device->module_count++] = (struct cuda_module){image, *out};

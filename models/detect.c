@@ -40,11 +40,13 @@ static osp_status lay_out(struct osp_session *session, const struct osp_image *c
 {
     const struct osp_config *config = osp_model_config(osp_session_model(session));
     const char *rule = osp_session_resize(session);
+    int min_size = config->min_size, max_size = config->max_size;
+    osp_session_size(session, &min_size, &max_size);
     *h = *w = 0;
     for (int i = 0; i < count; i++) {
         int rh, rw;
-        osp_status status = osp_resized_size(rule ? rule : config->resize, config->min_size, config->max_size, images[i]->height,
-                                             images[i]->width, &rh, &rw);
+        osp_status status =
+            osp_resized_size(rule ? rule : config->resize, min_size, max_size, images[i]->height, images[i]->width, &rh, &rw);
         if (status)
             return status;
         int64_t *row = rows + (int64_t)i * OSP_IMAGE_FIELDS;

@@ -121,6 +121,7 @@ struct osp_backend {
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);
+    void (*describe)(const struct osp_device *, struct osp_device_info *); /* into zeros; NULL: the host computes */
 };
 
 /* The compiled-in backends, NULL-terminated (backends.c). */

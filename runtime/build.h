@@ -80,6 +80,7 @@ size_t osp_session_result_bytes(const struct osp_session *session, int i);
 osp_status osp_session_enter(struct osp_session *session);
 void osp_session_leave(struct osp_session *session);
 const struct osp_model *osp_session_model(const struct osp_session *session);
+void osp_session_size(const struct osp_session *session, int *min_size, int *max_size); /* changes them if the session has its own */
 void osp_session_note_postprocess(struct osp_session *session, double seconds);
 double osp_seconds(void); /* monotonic */
 

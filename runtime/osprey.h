@@ -127,6 +127,25 @@ const char *osp_session_resize(const struct osp_session *session); /* the option
 const char *osp_session_isa(const struct osp_session *session);
 int osp_session_threads(const struct osp_session *session);
 
+/* What computes, where that is not the host. */
+struct osp_device_info {
+    char name[256];      /* "NVIDIA T4, sm_75, driver 12.4 (libcuda.so.1)"; "": the host */
+    char bus[32];        /* PCI address, "0000:65:00.0"; "" where there is none */
+    int gpu;             /* 1: kernels for a GPU run */
+    int emulated;        /* 1: on no GPU; their times say nothing of one */
+    double load_seconds; /* spent so far on loading kernels */
+    size_t memory_used, memory_total; /* bytes on the device now, by all programs; 0 where unknown */
+};
+void osp_session_device(const struct osp_session *session, struct osp_device_info *out);
+
+/* Bytes a second from pageable host memory to the device, by the device's clock: the fastest of a few large copies. OSP_MEMORY,
+ * OSP_UNAVAILABLE. */
+osp_status osp_session_link(struct osp_session *session, double *bytes_per_second);
+
+/* From now on pictures are resized so that the shorter side is min_size unless the longer would pass max_size; 0, 0: as the model
+ * says. OSP_USAGE. */
+osp_status osp_session_set_size(struct osp_session *session, int min_size, int max_size);
+
 struct osp_detection {
     int label;    /* class id, 1..classes-1 */
     float score;  /* softmax probability */
@@ -186,7 +205,7 @@ struct osp_session_times {
     double open;        /* device, once */
     double plan;        /* finding the plan, or making it, in this call */
     double pack;        /* packing weights, in this call (0 after the first) */
-    double upload;      /* pixels to the device */
+    double upload;      /* pixels to the device; this, network and download by the device's clock */
     double network;     /* first node to last */
     double download;    /* boxes from the device */
     double postprocess; /* boxes back to original pixels */
@@ -208,6 +227,10 @@ osp_status osp_resized_size(const char *rule, int min_size, int max_size, int he
 
 /* Names of the compiled-in backends; NULL past the last. */
 const char *osp_backend_name(int i);
+
+/* Names of the ops, and the rungs by which a backend serves one, plainest first; NULL past the last, and of no such backend or op. */
+const char *osp_op_word(int i);
+const char *osp_backend_rung(const char *backend, const char *op, int rung);
 
 #ifdef __cplusplus
 }

@@ -1,35 +1,8 @@
 /* A session: a model on a device, its packed weights, its plans and its memory. */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan.h"
-
-/* Device memory that grows and never shrinks. */
-struct buffer {
-    void *data;
-    size_t bytes;
-};
-
-struct osp_session {
-    const struct osp_model *model;
-    const struct osp_graph *graph;
-    const struct osp_backend *backend;
-    struct osp_device *device;
-    char *resize; /* NULL: the model's */
-    struct osp_pins pins;
-    int keep, record;
-    struct osp_plan **plans; /* [plan_room], the first plan_count are used */
-    int plan_room, plan_count;
-    uint64_t clock; /* counts uses of plans */
-    struct osp_plan *last;
-    struct osp_node_state *states; /* [node_count * rung_room], by twin and rung */
-    char *prepared;                /* likewise */
-    int rung_room;
-    struct buffer arena, pixels, images;
-    struct osp_session_times times;
-    atomic_flag busy;
-};
+#include "session.h"
 
 static const struct osp_backend *find_backend(const char *name)
 {
@@ -109,7 +82,7 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
     if (!status)
         status = s->backend->open(&(struct osp_device_options){o->threads, o->isa, o->driver, o->device, o->emu}, &s->device);
     if (!status)
-        status = s->backend->clock->reserve(s->device, s->graph->node_count + 1);
+        status = s->backend->clock->reserve(s->device, s->graph->node_count + OSP_MARKS);
     if (status) {
         osp_session_close(s);
         return status;
@@ -238,12 +211,12 @@ osp_status osp_session_plan(struct osp_session *s, int n, int h, int w, const st
 
 /* ---- Running -------------------------------------------------------------------------------------- */
 
-static osp_status ensure(struct osp_session *s, struct buffer *buffer, size_t bytes)
+static osp_status ensure(struct osp_session *s, struct osp_buffer *buffer, size_t bytes)
 {
     if (buffer->data && buffer->bytes >= bytes)
         return OSP_OK;
     s->backend->memory->free(s->device, buffer->data);
-    *buffer = (struct buffer){0};
+    *buffer = (struct osp_buffer){0};
     osp_status status = s->backend->memory->alloc(s->device, bytes, &buffer->data);
     if (!status)
         buffer->bytes = bytes;
@@ -263,11 +236,15 @@ static osp_status upload(struct osp_session *s, const struct osp_image *const *p
     osp_status status = ensure(s, &s->pixels, total);
     if (!status)
         status = ensure(s, &s->images, row_bytes);
+    if (!status)
+        status = s->backend->clock->mark(s->device, s->graph->node_count + OSP_MARK_UP_FROM);
     for (int i = 0; !status && i < n; i++)
         status = s->backend->memory->upload(s->device, (char *)s->pixels.data + images[i * OSP_IMAGE_FIELDS], pictures[i]->rgb,
                                             (size_t)pictures[i]->width * (size_t)pictures[i]->height * 3);
     if (!status)
         status = s->backend->memory->upload(s->device, s->images.data, images, row_bytes);
+    if (!status)
+        status = s->backend->clock->mark(s->device, s->graph->node_count + OSP_MARK_UP_TO);
     *pixel_bytes = total;
     return status;
 }
@@ -311,7 +288,8 @@ static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan
     return OSP_OK;
 }
 
-/* What the backend does once for a plan in its memory: loads all that its launches need, and records them if that is asked for. */
+/* What the backend does once for a plan in its memory: loads all that its launches need, and records them if that is asked for.
+ */
 static osp_status rehearse(struct osp_session *s, struct osp_plan *plan)
 {
     const struct osp_capture *capture = s->backend->capture;
@@ -336,6 +314,23 @@ static osp_status rehearse(struct osp_session *s, struct osp_plan *plan)
     return status;
 }
 
+/* To the host; the time, by the device's clock, is added to the session's. */
+static osp_status download(struct osp_session *s, void *to, const void *from, size_t bytes)
+{
+    const struct osp_clock *clock = s->backend->clock;
+    int mark = s->graph->node_count;
+    double seconds = 0;
+    osp_status status = clock->mark(s->device, mark + OSP_MARK_DOWN_FROM);
+    if (!status)
+        status = s->backend->memory->download(s->device, to, from, bytes);
+    if (!status)
+        status = clock->mark(s->device, mark + OSP_MARK_DOWN_TO);
+    if (!status)
+        status = clock->seconds(s->device, mark + OSP_MARK_DOWN_FROM, mark + OSP_MARK_DOWN_TO, &seconds);
+    s->times.download += seconds;
+    return status;
+}
+
 /* Runs the nodes, one by one or as they were recorded; then reads the row counts and the clock. */
 static osp_status run_nodes(struct osp_session *s, struct osp_plan *plan)
 {
@@ -347,8 +342,10 @@ static osp_status run_nodes(struct osp_session *s, struct osp_plan *plan)
     if (!status && s->record)
         status = clock->mark(s->device, count);
     if (!status && plan->counts != OSP_NONE)
-        status = s->backend->memory->download(s->device, plan->counts_host, plan->values[plan->counts].data,
-                                              (size_t)plan->dims.n * sizeof *plan->counts_host);
+        status =
+            download(s, plan->counts_host, plan->values[plan->counts].data, (size_t)plan->dims.n * sizeof *plan->counts_host);
+    if (!status)
+        status = clock->seconds(s->device, count + OSP_MARK_UP_FROM, count + OSP_MARK_UP_TO, &s->times.upload);
     for (int i = 0; !status && !s->record && i < count; i++)
         status = clock->seconds(s->device, i, i + 1, &plan->nodes[i].seconds);
     if (!status)
@@ -380,8 +377,7 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
     status = rehearse(s, plan);
     s->times.plan = t1 - t0;
     s->times.pack = t2 - t1 + osp_seconds() - t3;
-    s->times.upload = t3 - t2;
-    s->times.download = 0;
+    s->times.upload = s->times.download = 0;
     s->times.graph = s->record;
     if (!status)
         status = run_nodes(s, plan);
@@ -411,60 +407,5 @@ osp_status osp_session_result(struct osp_session *s, int i, void *out, size_t by
     size_t size = osp_session_result_bytes(s, i);
     if (size != bytes)
         return osp_fail(OSP_USAGE, "result %d has %zu bytes, %zu were asked for", i, size, bytes);
-    double start = osp_seconds();
-    osp_status status = s->backend->memory->download(s->device, out, value->data, bytes);
-    s->times.download += osp_seconds() - start;
-    return status;
-}
-
-/* ---- Looking at values ---------------------------------------------------------------------------- */
-
-/* "NODE" or "NODE:2" to a value of the graph; OSP_NONE: there is none. */
-static osp_value find_value(const struct osp_graph *graph, const char *name)
-{
-    size_t length = strlen(name);
-    int node = osp_graph_find(graph, name), output = 0;
-    if (node < 0 && length > 2 && name[length - 2] == ':' && name[length - 1] >= '0' && name[length - 1] <= '9') {
-        char *plain = strndup(name, length - 2);
-        node = plain ? osp_graph_find(graph, plain) : -1;
-        free(plain);
-        output = name[length - 1] - '0';
-    }
-    if (node < 0)
-        return OSP_NONE;
-    osp_value value = graph->nodes[node].out + output;
-    return value < graph->value_count && graph->values[value].node == node ? value : OSP_NONE;
-}
-
-static void widen(const struct osp_tensor *value, const void *raw, float *out)
-{
-    int64_t count = osp_shape_count(&value->shape);
-    for (int64_t i = 0; i < count; i++)
-        out[i] = value->dtype == OSP_I32 ? (float)((const int32_t *)raw)[i] : ((const float *)raw)[i];
-}
-
-osp_status osp_session_value(struct osp_session *s, const char *name, float **data, int64_t dims[4], int *rank)
-{
-    osp_value v = find_value(s->graph, name);
-    if (v == OSP_NONE)
-        return osp_fail(OSP_USAGE, "the network has no value '%s'", name);
-    if (!s->keep || !s->last)
-        return osp_fail(OSP_USAGE, "value '%s': the session must be opened with keep, and have run", name);
-    const struct osp_tensor *value = &s->last->values[v];
-    size_t count = (size_t)osp_shape_count(&value->shape), bytes = count * osp_dtype_size(value->dtype);
-    void *raw = malloc(bytes ? bytes : 1);
-    float *out = malloc(count ? count * sizeof *out : 1);
-    osp_status status = raw && out ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory: value '%s' needs %zu bytes", name, bytes);
-    if (!status)
-        status = s->backend->memory->download(s->device, raw, value->data, bytes);
-    if (!status) {
-        widen(value, raw, out);
-        *data = out;
-        *rank = value->shape.rank;
-        memcpy(dims, value->shape.dim, sizeof value->shape.dim);
-    } else {
-        free(out);
-    }
-    free(raw);
-    return status;
+    return download(s, out, value->data, bytes);
 }
