@@ -66,8 +66,13 @@ struct osp_node_state {
     void *data;
 };
 
+/* What a kernel's products are made of; sums are f32 or better in all of them. */
+enum osp_precision { OSP_PRECISION_F32, OSP_PRECISION_TF32, OSP_PRECISION_F16, OSP_PRECISION_BF16, OSP_PRECISION_COUNT };
+const char *osp_precision_name(enum osp_precision precision); /* "f32" */
+
 struct osp_kernel { /* one rung, or one call into a library */
     const char *name; /* "tile": typed, traced, tested */
+    enum osp_precision precision; /* a plan uses a rung other than f32 only where its precision was asked for */
     /* NULL: accepts every call; else returns NULL to accept or the reason, a sentence. Shapes are set, memory is not. */
     const char *(*refuses)(const struct osp_device *, const struct osp_call *);
     /* Seconds, by a model; NULL: better than the rung below. */

@@ -1,4 +1,4 @@
-/* --use: which rungs the user pins. */
+/* --use and --precision: which rungs the user pins, and of which precision the others shall be. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,4 +87,39 @@ void osp_pins_free(struct osp_pins *pins)
 {
     free(pins->pin);
     *pins = (struct osp_pins){0};
+}
+
+/* ---- Precision ------------------------------------------------------------------------------------ */
+
+static const char *const precisions[OSP_PRECISION_COUNT] = {"f32", "tf32", "f16", "bf16"};
+
+const char *osp_precision_name(enum osp_precision precision) { return precisions[precision]; }
+
+static int has_precision(const struct osp_backend *backend, int precision)
+{
+    const char *owner;
+    for (int op = 0; op < OSP_OP_COUNT; op++) {
+        const struct osp_ladder *ladder = osp_backend_ladder(backend, (enum osp_op)op, &owner);
+        for (int i = 0; ladder && i < ladder->count; i++)
+            if ((int)ladder->rungs[i]->precision == precision)
+                return 1;
+    }
+    return 0;
+}
+
+osp_status osp_precision_parse(const char *text, const struct osp_backend *backend, enum osp_precision *out)
+{
+    char names[64] = "";
+    *out = OSP_PRECISION_F32;
+    for (int i = 0; i < OSP_PRECISION_COUNT; i++) {
+        if (!has_precision(backend, i))
+            continue;
+        if (!text || !strcmp(text, precisions[i])) {
+            *out = text ? (enum osp_precision)i : OSP_PRECISION_F32;
+            return OSP_OK;
+        }
+        size_t at = strlen(names);
+        snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", precisions[i]);
+    }
+    return osp_fail(OSP_USAGE, "precision '%s'; backend %s has %s", text ? text : "f32", backend->name, names);
 }

@@ -56,15 +56,16 @@ static osp_status infer_node(struct osp_plan *plan, int i)
     return OSP_OK;
 }
 
-/* The cheapest rung that does not refuse; a rung with no cost beats those below it; ties go to the higher rung. -1: all refuse.
- */
-static int cheapest(const struct osp_device *device, const struct osp_ladder *ladder, const struct osp_call *call)
+/* Of one precision the cheapest rung that does not refuse; a rung with no cost beats those below it; ties go to the higher rung.
+ * -1: all refuse. */
+static int cheapest(const struct osp_device *device, const struct osp_ladder *ladder, const struct osp_call *call,
+                    enum osp_precision precision)
 {
     int best = -1;
     double best_cost = -1; /* negative: unknown */
     for (int i = 0; i < ladder->count; i++) {
         const struct osp_kernel *kernel = ladder->rungs[i];
-        if (kernel->refuses && kernel->refuses(device, call))
+        if (kernel->precision != precision || (kernel->refuses && kernel->refuses(device, call)))
             continue;
         double cost = kernel->cost ? kernel->cost(device, call) : -1;
         if (best < 0 || cost < 0 || best_cost < 0 || cost <= best_cost) {
@@ -93,7 +94,9 @@ static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_b
         if (reason)
             return osp_fail(OSP_USAGE, "%s: %s=%s was asked for, but it refuses: %s", from->name, op, pinned->name, reason);
     } else {
-        node->rung = cheapest(plan->device, node->ladder, &node->call);
+        node->rung = cheapest(plan->device, node->ladder, &node->call, pins->precision);
+        if (node->rung < 0)
+            node->rung = cheapest(plan->device, node->ladder, &node->call, OSP_PRECISION_F32);
     }
     if (node->rung < 0)
         return osp_fail(OSP_USAGE, "%s: every rung of %s on backend %s refuses %s", from->name, op, owner, node->shape);
@@ -244,7 +247,8 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
 {
     const struct osp_graph_node *from = &plan->graph->nodes[i];
     const struct osp_plan_node *node = &plan->nodes[i];
-    *out = (struct osp_line){.node = from->name, .stage = from->stage, .op = osp_op_name(from->op), .kernel = node->kernel_name};
+    *out = (struct osp_line){.node = from->name, .stage = from->stage, .op = osp_op_name(from->op), .kernel = node->kernel_name,
+                             .precision = osp_precision_name(node->kernel->precision)};
     memcpy(out->shape, node->shape, sizeof out->shape);
     out->macs = node->macs;
     out->macs_done = node->macs * rows_done(plan, i);

@@ -13,10 +13,14 @@ struct osp_pin {
 struct osp_pins {
     struct osp_pin *pin;
     int count;
+    enum osp_precision precision; /* of what is not pinned, wherever a rung of it accepts the call; elsewhere f32 */
 };
 osp_status osp_pins_parse(const char *use, const struct osp_graph *graph, const struct osp_backend *backend,
                           struct osp_pins *out);
 void osp_pins_free(struct osp_pins *pins);
+
+/* "f32", "tf32", "f16" or "bf16" (NULL: f32), of which the backend must have at least one rung. OSP_USAGE. */
+osp_status osp_precision_parse(const char *text, const struct osp_backend *backend, enum osp_precision *out);
 
 /* The ladder that serves an op: the backend's own, else its base's; NULL: none. */
 const struct osp_ladder *osp_backend_ladder(const struct osp_backend *backend, enum osp_op op, const char **owner);

@@ -77,6 +77,8 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
         status = allocate_tables(s);
     if (!status)
         status = osp_pins_parse(o->use, s->graph, s->backend, &s->pins);
+    if (!status)
+        status = osp_precision_parse(o->precision, s->backend, &s->pins.precision);
     if (!status && s->record && !s->backend->capture)
         status = osp_fail(OSP_USAGE, "backend %s cannot capture a graph", s->backend->name);
     if (!status)
@@ -136,6 +138,7 @@ void osp_session_close(struct osp_session *s)
 const char *osp_session_backend(const struct osp_session *s) { return s->backend->name; }
 const char *osp_session_resize(const struct osp_session *s) { return s->resize; }
 const char *osp_session_isa(const struct osp_session *s) { return s->backend->isa(s->device); }
+const char *osp_session_precision(const struct osp_session *s) { return osp_precision_name(s->pins.precision); }
 int osp_session_threads(const struct osp_session *s) { return s->backend->threads(s->device); }
 const struct osp_model *osp_session_model(const struct osp_session *s) { return s->model; }
 const struct osp_plan *osp_session_last_plan(const struct osp_session *s) { return s->last; }

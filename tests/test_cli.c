@@ -74,6 +74,7 @@ static void usage(void **state)
     expect(osprey("detect", "--coco-ids", PHOTO, PHOTO), 2, "", "--coco-ids wants --coco");
     expect(osprey("detect", "--coco", at("x.json"), "--coco-ids", PHOTO, PHOTO), 2, "", "--coco-ids: " PHOTO);
     expect(osprey("detect", "--use", "conv2d=magic", PHOTO), 2, "", "no rung 'magic'");
+    expect(osprey("detect", "--precision", "f8", PHOTO), 2, "", "precision 'f8'; backend cpu has f32");
     expect(osprey("detect", "--isa", "z80", PHOTO), 2, "", "z80");
     expect(osprey("detect", "--resize", "nearest", PHOTO), 2, "", "double and f32-reciprocal");
     expect(osprey("detect", "-", "-"), 2, "", "can be given once");

@@ -52,6 +52,8 @@ static int parse(struct detect *d, int argc, char **argv, char **rest, int *rest
         {"backend", 0, OPTION_TEXT, &d->session_options.backend, "NAME", "what computes (default: cpu)", 0, 0},
         {"threads", 0, OPTION_INT, &d->session_options.threads, "N", "default: all cores; results do not depend on it", 1, 1024},
         {"batch", 0, OPTION_INT, &d->batch, "N", "pictures at a time, padded to the largest (default: 1)", 1, MAX_BATCH},
+        {"precision", 0, OPTION_TEXT, &d->session_options.precision, "P",
+         "of products: f32, tf32, f16 or bf16, where the backend has\nkernels of it (default: f32)", 0, 0},
         {"isa", 0, OPTION_TEXT, &d->session_options.isa, "X", "cpu: portable, avx2 or avx512 (default: the best here)", 0, 0},
         {"driver", 0, OPTION_TEXT, &d->session_options.driver, "PATH",
          "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0, 0},

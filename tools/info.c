@@ -41,6 +41,8 @@ static int parse(struct info *info, int argc, char **argv, char **rest, int *res
         {.name = "for which plan"},
         {"batch", 0, OPTION_INT, &info->batch, "N", "pictures at a time (default: 1)", 1, 256},
         {"backend", 0, OPTION_TEXT, &info->session_options.backend, "NAME", "what computes (default: cpu)", 0, 0},
+        {"precision", 0, OPTION_TEXT, &info->session_options.precision, "P",
+         "of products: f32, tf32, f16 or bf16, where the backend has\nkernels of it (default: f32)", 0, 0},
         {"isa", 0, OPTION_TEXT, &info->session_options.isa, "X", "cpu: portable, avx2 or avx512 (default: the best here)", 0, 0},
         {"driver", 0, OPTION_TEXT, &info->session_options.driver, "PATH",
          "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0, 0},

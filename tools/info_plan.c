@@ -143,10 +143,10 @@ void info_kernels(const struct osp_plan *plan, json_t *json)
         struct osp_line line;
         osp_plan_line(plan, i, &line);
         if (json) {
-            json_array_append_new(nodes, json_pack("{ss ss ss so}", "node", line.node, "op", line.op, "kernel", line.kernel,
-                                                   "ladder", rungs_json(plan, i)));
+            json_array_append_new(nodes, json_pack("{ss ss ss ss so}", "node", line.node, "op", line.op, "kernel", line.kernel,
+                                                   "precision", line.precision, "ladder", rungs_json(plan, i)));
         } else {
-            printf("  %-44s %s  %s\n", line.node, line.kernel, line.shape);
+            printf("  %-44s %s  %s  %s\n", line.node, line.kernel, line.precision, line.shape);
             print_rungs(plan, i, base_name(line.kernel));
         }
     }

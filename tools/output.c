@@ -54,10 +54,10 @@ json_t *provenance(const struct run *run, json_t *kernels)
     osp_model_describe(run->model, &model);
     json_t *path = json_text(model.path);
     const char *resize = osp_session_resize(run->session); /* NULL: as the model says */
-    return json_pack("{ss ss so ss ss ss ss sO si ss ss si}", "osprey", OSP_VERSION, "commit", commit_name(), "model", path,
+    return json_pack("{ss ss so ss ss ss ss ss sO si ss ss si}", "osprey", OSP_VERSION, "commit", commit_name(), "model", path,
                      "model_sha256", model.sha256, "architecture", model.architecture, "backend",
-                     osp_session_backend(run->session), "isa", osp_session_isa(run->session), "kernels", kernels, "threads",
-                     osp_session_threads(run->session), "decoder", osp_image_decoder(), "resize", resize ? resize : model.resize,
+                     osp_session_backend(run->session), "isa", osp_session_isa(run->session), "precision",
+                     osp_session_precision(run->session), "kernels", kernels, "threads", osp_session_threads(run->session), "decoder", osp_image_decoder(), "resize", resize ? resize : model.resize,
                      "batch", run->batch);
 }
 
