@@ -103,7 +103,7 @@ void wait_for_turn(Worker &w, Fiber *me)
 
 void give_up(Worker &w)
 {
-    Context nowhere = context_of_thread();
+    Context nowhere = {};
     w.failed = true;
     self = nullptr;
     change(w, nowhere, w.main, nullptr, true);
@@ -331,10 +331,11 @@ static Worker *worker_number(int number)
 static void run_blocks(Launch &launch, int number)
 {
     Worker &w = *worker_number(number);
+    ThreadRoom room;
     unsigned blocks = launch.grid.x * launch.grid.y * launch.grid.z;
     worker = &w;
     w.launch = &launch;
-    w.main = context_of_thread();
+    w.main = context_of_thread(room);
     w.threads = (int)(launch.block.x * launch.block.y * launch.block.z);
     w.warp_count = (w.threads + 31) / 32;
     w.block.threads = launch.block;

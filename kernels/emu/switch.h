@@ -25,6 +25,7 @@
 namespace emu
 {
 
+/* `Context nowhere = {}` may be switched from, once, by a fiber that will not come back. */
 struct Context {
 #if defined(__x86_64__) && !defined(EMU_UCONTEXT)
     void *stack_pointer;
@@ -77,8 +78,10 @@ static inline __attribute__((always_inline)) void context_switch(Context &from, 
                    "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
                    "xmm15" EMU_MORE_VECTORS);
 }
-/* For the context of an OS thread: it has its stack already. */
-static inline Context context_of_thread() { return Context{nullptr}; }
+/* For an OS thread: it has its stack already. */
+struct ThreadRoom {
+};
+static inline Context context_of_thread(ThreadRoom &) { return Context{nullptr}; }
 #else
 constexpr size_t CONTEXT_BYTES = (sizeof(ucontext_t) + 63) / 64 * 64;
 
@@ -92,12 +95,18 @@ static inline Context context_new(char *top, size_t bytes, void (*entry)())
     makecontext(context.saved, entry, 0);
     return context;
 }
-static inline void context_switch(Context &from, const Context &to) { swapcontext(from.saved, to.saved); }
-static inline Context context_of_thread()
+static inline void context_switch(Context &from, const Context &to)
 {
-    static thread_local ucontext_t saved;
-    return Context{&saved};
+    if (from.saved)
+        swapcontext(from.saved, to.saved);
+    else
+        setcontext(to.saved);
 }
+/* For an OS thread: it has its stack already, but what it leaves needs room. */
+struct ThreadRoom {
+    ucontext_t saved;
+};
+static inline Context context_of_thread(ThreadRoom &room) { return Context{&room.saved}; }
 #endif
 
 } // namespace emu

@@ -1,6 +1,7 @@
 # The kernels of the tests of the emulator, in builds that differ in what notices a fault. Each is a shared object with an emulator
 # of its own; the tests open them by name:
 #   fast                       as production kernels are built
+#   ucontext                   the same on the switch of processors other than x86-64
 #   check-g++, check-clang++   with hooks at every access, by each compiler of this machine
 #   bounds                     -fsanitize=bounds, answered by bounds.cpp
 #   pattern                    locals start as a pattern
@@ -29,6 +30,15 @@ $(eval $(call TEST_EMU_BUILD,fast,$(CXX),-O3,o))
 $(eval $(call TEST_EMU_BUILD,bounds,$(CXX),-O1 -fsanitize=bounds,o,$(TEST_EMU)/bounds.o))
 $(eval $(call TEST_EMU_BUILD,pattern,$(CXX),-O3 -ftrivial-auto-var-init=pattern,o))
 $(foreach c,$(TEST_EMU_CXX),$(eval $(call TEST_EMU_BUILD,check-$(c),$(c),-O1 -DEMU_CHECKED $(HOOKS_$(c)),check.o)))
+
+# The kernels are those of the fast build; only the emulator differs.
+TEST_EMU_SETS += $(TEST_EMU)/ucontext.so
+$(TEST_EMU)/ucontext/%.o: kernels/emu/%.cpp
+	@mkdir -p $(@D); echo "  CXX   $< (ucontext)"
+	$(Q)$(CXX) $(CPPFLAGS) $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -DEMU_UCONTEXT -c -o $@ $<
+$(TEST_EMU)/ucontext.so: $(TEST_EMU_SRC:tests/emu/%.cu=$(TEST_EMU)/fast/%.o) $(EMU_SRC:kernels/emu/%.cpp=$(TEST_EMU)/ucontext/%.o)
+	@echo "  LINK  $@"
+	$(Q)$(CXX) -shared -Wl,-Bsymbolic -o $@ $^ -pthread
 
 $(TEST_EMU)/bounds.o: tests/emu/bounds.cpp
 	@mkdir -p $(@D)

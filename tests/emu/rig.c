@@ -35,12 +35,12 @@ int machine_end(void **state)
 
 int machine_run(const char *name, const struct CMUnitTest *tests, size_t count)
 {
-    const char *builds[4] = {"fast"};
+    const char *builds[5] = {"fast", "ucontext"};
     const char *const *checked = builds_checked();
     int failed = 0;
     for (int i = 0; checked[i]; i++)
-        builds[i + 1] = checked[i];
-    for (int i = 0; i < 4 && builds[i]; i++) {
+        builds[i + 2] = checked[i];
+    for (int i = 0; builds[i]; i++) {
         char group[128];
         snprintf(group, sizeof group, "%s, %s", name, builds[i]);
         emu = build_open(builds[i]);
