@@ -29,6 +29,16 @@ endif
 
 # ---- What is built from what: a new file in these folders needs no edit here ---------------------------------
 LIB_SRC  := $(filter-out %.simd.c kernels/image.c,$(wildcard runtime/*.c models/*.c cpu/*.c cpu/*/*.c kernels/*.c kernels/*/*.c tools/image/*.c))
+# The overlay onednn, where oneDNN 2.x has its headers here; it opens the library at run time.
+ONEDNN   := $(shell printf '\043include <dnnl_version.h>\n' | $(CC) $(CPPFLAGS) -E -dM - 2>/dev/null | grep -c 'DNNL_VERSION_MAJOR 2$$')
+ifeq ($(ONEDNN),1)
+$(BUILD)/runtime/backends.o: CPPFLAGS += -DWITH_ONEDNN
+else
+LIB_SRC  := $(filter-out cpu/onednn/%,$(LIB_SRC))
+endif
+ifneq ($(ONEDNN),$(shell cat $(BUILD)/with-onednn 2>/dev/null))
+$(BUILD)/runtime/backends.o: with-onednn
+endif
 SIMD_SRC := $(wildcard cpu/*.simd.c cpu/*/*.simd.c)
 TOOL_SRC := $(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report))
 TEST_SRC := $(wildcard tests/test_*.c)
@@ -48,7 +58,7 @@ HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all deps program demo check check-long install clean format
+.PHONY: all deps program demo check check-long install clean format with-onednn
 .SECONDARY:
 # The packages come first, and only then is anything compiled: flags are asked of pkg-config when make starts.
 all demo check check-long: deps
@@ -79,6 +89,10 @@ $(BUILD)/libosprey.a: $(LIB_OBJ)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D); echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -DOSP_COMMIT='"$(COMMIT)"' -DOSP_PREFIX='"$(PREFIX)"' -DOSP_SOURCE='"$(CURDIR)"' $(CFLAGS) -c -o $@ $<
+
+# Notes what was found, for the next build to compare with.
+with-onednn:
+	@mkdir -p $(BUILD); echo $(ONEDNN) > $(BUILD)/$@
 
 define SIMD_RULE
 $$(BUILD)/%.$(1).o: %.simd.c

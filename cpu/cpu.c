@@ -53,7 +53,7 @@ static osp_status choose_isa(const char *name, enum cpu_isa *out)
 }
 
 /* Threads 0: what OpenMP takes by itself, which is OMP_NUM_THREADS or the cores that this process may run on. */
-static osp_status cpu_open(const struct osp_device_options *options, struct osp_device **out)
+osp_status cpu_device_open(const struct osp_device_options *options, struct cpu_device *out)
 {
     int threads = options && options->threads ? options->threads : omp_get_max_threads();
     if (threads < 1 || threads > MAX_THREADS)
@@ -62,26 +62,40 @@ static osp_status cpu_open(const struct osp_device_options *options, struct osp_
     osp_status status = choose_isa(options ? options->isa : NULL, &isa);
     if (status != OSP_OK)
         return status;
-    struct cpu_device *device = calloc(1, sizeof *device);
     struct cpu_clock *clock = calloc(1, sizeof *clock);
-    if (!device || !clock) {
-        free(device);
-        free(clock);
-        return osp_fail(OSP_MEMORY, "cpu: no memory for a device of %zu bytes", sizeof *device + sizeof *clock);
-    }
-    *device = (struct cpu_device){.threads = threads, .isa = isa, .clock = clock};
-    *out = (struct osp_device *)device;
+    if (!clock)
+        return osp_fail(OSP_MEMORY, "cpu: no memory for a clock of %zu bytes", sizeof *clock);
+    *out = (struct cpu_device){.threads = threads, .isa = isa, .clock = clock};
     return OSP_OK;
+}
+
+void cpu_device_close(struct cpu_device *device)
+{
+    if (!device->clock)
+        return;
+    free(device->clock->at);
+    free(device->clock);
+}
+
+static osp_status cpu_open(const struct osp_device_options *options, struct osp_device **out)
+{
+    struct cpu_device *device = calloc(1, sizeof *device);
+    if (!device)
+        return osp_fail(OSP_MEMORY, "cpu: no memory for a device of %zu bytes", sizeof *device);
+    osp_status status = cpu_device_open(options, device);
+    if (status)
+        free(device);
+    else
+        *out = (struct osp_device *)device;
+    return status;
 }
 
 static void cpu_close(struct osp_device *opaque)
 {
     if (!opaque)
         return;
-    struct cpu_device *device = (struct cpu_device *)opaque;
-    free(device->clock->at);
-    free(device->clock);
-    free(device);
+    cpu_device_close((struct cpu_device *)opaque);
+    free(opaque);
 }
 
 static osp_status memory_alloc(struct osp_device *device, size_t bytes, void **out)
@@ -132,8 +146,8 @@ static osp_status clock_seconds(struct osp_device *device, int from, int to, dou
 static int cpu_threads(const struct osp_device *device) { return cpu_of(device)->threads; }
 static const char *cpu_isa_name(const struct osp_device *device) { return isa_names[cpu_of(device)->isa]; }
 
-static const struct osp_memory cpu_memory = {memory_alloc, memory_free, memory_copy, memory_copy, cpu_memory_available};
-static const struct osp_clock cpu_marks = {clock_reserve, clock_mark, clock_seconds};
+const struct osp_memory cpu_memory = {memory_alloc, memory_free, memory_copy, memory_copy, cpu_memory_available};
+const struct osp_clock cpu_marks = {clock_reserve, clock_mark, clock_seconds};
 
 extern const struct osp_backend cpu_backend; /* runtime/backends.c names it */
 const struct osp_backend cpu_backend = {

@@ -16,6 +16,12 @@ struct cpu_device {
 
 static inline const struct cpu_device *cpu_of(const struct osp_device *device) { return (const struct cpu_device *)device; }
 
+/* For an overlay, whose device begins with a struct cpu_device: opens and closes that, and what else it takes over. */
+osp_status cpu_device_open(const struct osp_device_options *options, struct cpu_device *out);
+void cpu_device_close(struct cpu_device *device);
+extern const struct osp_memory cpu_memory;
+extern const struct osp_clock cpu_marks;
+
 /* Every op has a ladder: cpu/<op>/ladder.c. */
 #define OSP_OP(name, help) extern const struct osp_ladder cpu_##name##_ladder;
 #include "runtime/ops.def"

@@ -74,6 +74,8 @@ struct case_rung {
     const char *name;
     bool may_refuse; /* it does not take every call; it must still run one case */
     bool own_order;  /* sums in an order of its own: within slack, but not the plainest rung's bits */
+    bool by_threads; /* splits sums among threads: other bits for another number of them */
+    bool loses_nan;  /* its activations make a number of NaN */
     double widen;    /* slack is multiplied by this; 0: 1 */
 };
 

@@ -124,4 +124,9 @@ static const struct test_case cases[] = {
      .constant = {MADE(OSP_F32, case_one_infinity, 3, 2, 3, 3)}},
 };
 
-const struct case_table cases_conv2d = {.cases = cases, .count = CASE_COUNT(cases), .reference = reference};
+static const struct case_rung rungs[] = {
+    {"onednn/conv2d/direct", .own_order = true, .by_threads = true, .loses_nan = true},
+};
+
+const struct case_table cases_conv2d = {
+    .cases = cases, .count = CASE_COUNT(cases), .reference = reference, .rungs = rungs, .rung_count = CASE_COUNT(rungs)};

@@ -3,9 +3,11 @@
  * The rules a rung is held to:
  *
  *   - it accepts the call, unless its table says that it may refuse; the plainest rung of a backend accepts everything;
- *   - every output element is within the reference's slack; NaN only where the reference has NaN and the case expects it;
+ *   - every output element is within the reference's slack; NaN only where the reference has NaN and the case expects it, and there
+ *     nothing else, unless its table says that it loses NaN;
  *   - the bits are those of the plainest rung, unless its table says that it sums in an order of its own;
- *   - the bits are the same for every instruction set, 1, 2 and 3 threads, and a second run with the same node state;
+ *   - the bits are the same for every instruction set, 1, 2 and 3 threads (unless its table says that it splits sums among them), and a
+ *     second run with the same node state;
  *   - it writes nothing around its outputs and its scratch, leaves its inputs alone, and fills every output element;
  *   - prepare() looks at no shapes: it is given a call without any;
  *   - every rung runs at least one case.

@@ -50,4 +50,9 @@ static const struct test_case cases[] = {
     {"a NaN in x", THEN(OSP_RELU), .in = {MADE(OSP_F32, case_one_nan, 31, 10)}, .constant = {REAL(35, 10)}, .nan_expected = true},
 };
 
-const struct case_table cases_linear = {.cases = cases, .count = CASE_COUNT(cases), .reference = reference};
+static const struct case_rung rungs[] = {
+    {"onednn/linear/direct", .own_order = true, .by_threads = true, .loses_nan = true},
+};
+
+const struct case_table cases_linear = {
+    .cases = cases, .count = CASE_COUNT(cases), .reference = reference, .rungs = rungs, .rung_count = CASE_COUNT(rungs)};
