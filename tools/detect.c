@@ -54,11 +54,15 @@ static int parse(struct detect *d, int argc, char **argv, char **rest, int *rest
         {"batch", 0, OPTION_INT, &d->batch, "N", "pictures at a time, padded to the largest (default: 1)", 1, MAX_BATCH},
         {"precision", 0, OPTION_TEXT, &d->session_options.precision, "P",
          "of products: f32, tf32, f16 or bf16, where the backend has\nkernels of it (default: f32)", 0, 0},
+        {"memory-limit", 0, OPTION_BYTES, &d->memory_limit, "BYTES",
+         "as 512M or 1G: batches that would need more are run in parts\n(default: what the device has free)", 1, 1e15},
         {"isa", 0, OPTION_TEXT, &d->session_options.isa, "X", "cpu: portable, avx2 or avx512 (default: the best here)", 0, 0},
         {"driver", 0, OPTION_TEXT, &d->session_options.driver, "PATH",
-         "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0, 0},
+         "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0,
+         0},
         {"device", 0, OPTION_INT, &d->session_options.device, "N", "cuda: which GPU, from 0", 0, 255},
-        {"emu", 0, OPTION_TEXT, &d->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0, 0},
+        {"emu", 0, OPTION_TEXT, &d->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0,
+         0},
         {"graph", 0, OPTION_FLAG, &d->session_options.graph, NULL, "cuda, emu: run the network as one captured graph", 0, 0},
         {"use", 0, OPTION_TEXT, &d->session_options.use, "OP=RUNG",
          "pin a kernel, for all layers or for one (NODE:OP=RUNG);\nmore with commas", 0, 0},
@@ -173,6 +177,8 @@ static int prepare(struct detect *d, char **rest, int rest_count)
     d->times.open_session = now() - start;
     if (status == OSP_OK)
         status = inputs_collect(rest, rest_count, d->recursive, &d->inputs);
+    if (status == OSP_OK && (d->memory_limit > 0 || d->batch > 1))
+        status = budget_open(&d->budget, d->model, d->session, d->memory_limit);
     d->run = (struct run){d->model, d->session, &d->inputs, d->batch, json_object()};
     if (status == OSP_OK)
         status = d->run.kernels ? open_outputs(d) : output_no_memory();
@@ -187,6 +193,9 @@ static void say_summary(const struct detect *d)
     if (d->inputs.count != 1 || d->inputs.skipped || failed)
         say("%ld picture%s, %ld detection%s, %ld failed; %zu other file%s passed over", d->pictures, d->pictures == 1 ? "" : "s",
             d->detections, d->detections == 1 ? "" : "s", failed, d->inputs.skipped, d->inputs.skipped == 1 ? "" : "s");
+    if (d->largest_batch)
+        say("%s %.0f MB: at most %d pictures at a time instead of %d", d->memory_limit > 0 ? "memory limit" : "free memory",
+            d->budget.limit / 1e6, d->largest_batch, d->batch);
     const char *const files[] = {d->coco, d->csv};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (files[i])

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "forecast.h"
 #include "inputs.h"
 #include "output.h"
 #include "progress.h"
@@ -16,7 +17,7 @@ struct detect {
     const char *model_path, *only, *out, *coco, *coco_ids, *csv, *voc;
     struct osp_session_options session_options;
     struct osp_image_options image_options;
-    double score;
+    double score, memory_limit;
     int batch, top, json, show_times, quiet, recursive;
 
     /* as it stands */
@@ -26,6 +27,8 @@ struct detect {
     bool *wanted; /* [classes]; NULL: all */
     int classes;
     struct run run;
+    struct budget budget; /* session NULL: memory is not looked at */
+    int largest_batch;    /* of those that the budget cut short; 0: none */
     struct output *outputs[MAX_OUTPUTS];
     int output_count;
     struct progress progress;

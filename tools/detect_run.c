@@ -34,22 +34,67 @@ static osp_status load_standard(const struct osp_image_options *options, struct 
     return status;
 }
 
-/* Fills a batch with the next pictures that can be decoded. Returns how many. */
-static int load_batch(struct detect *detect, size_t *next, struct slot *slots, int later)
+/* Decodes the next picture that can be; false: there is none left, or a signal came. */
+static bool load_next(struct detect *detect, size_t *next, struct slot *slot, int later)
 {
-    int count = 0;
-    while (count < detect->batch && *next < detect->inputs.count && !signal_caught()) {
+    while (*next < detect->inputs.count && !signal_caught()) {
         const struct input *input = &detect->inputs.items[*next];
-        struct slot *slot = &slots[count];
         double start = now();
         *slot = (struct slot){.index = (*next)++};
         osp_status status = input->standard ? load_standard(&detect->image_options, slot)
                                             : osp_image_load_as(input->path, &detect->image_options, &slot->image, &slot->format);
         detect->times.decode[later] += now() - start;
         if (status == OSP_OK)
-            count++;
-        else if (!signal_caught() || !input->standard) /* a signal ends the wait for standard input: that is no failure */
+            return true;
+        if (!signal_caught() || !input->standard) /* a signal ends the wait for standard input: that is no failure */
             picture_failed(detect);
+    }
+    return false;
+}
+
+/* Is there memory for this picture beside the batch's? Then it becomes one of them. */
+static osp_status add_if_room(struct detect *detect, const struct slot *slot, struct batch_size *batch, bool *room)
+{
+    const struct osp_image *image = slot->image;
+    struct batch_size larger = *batch;
+    *room = true;
+    if (!detect->budget.session)
+        return OSP_OK;
+    osp_status status = batch_add(&detect->budget, &larger, image->height, image->width);
+    if (status == OSP_OK)
+        status = budget_allows(&detect->budget, &larger, room);
+    if (status == OSP_OK && *room)
+        *batch = larger;
+    else if (status == OSP_OK && batch->pictures == 0 && !detect->budget.asked)
+        *room = true; /* it is what the device says when it is tried that counts */
+    else if (status == OSP_OK && batch->pictures == 0)
+        status = budget_refuse(&detect->budget, detect->inputs.items[slot->index].path, image->height, image->width);
+    return status;
+}
+
+/* Fills a batch with the next pictures that can be decoded, as many as memory allows. `ahead`: a picture that was decoded, but
+ * found no room in the batch before. Returns how many. */
+static int load_batch(struct detect *detect, size_t *next, struct slot *slots, struct slot *ahead, int later)
+{
+    struct batch_size batch = {0};
+    int count = 0;
+    while (count < detect->batch) {
+        struct slot *slot = &slots[count];
+        bool room;
+        *slot = *ahead;
+        *ahead = (struct slot){0};
+        if (!slot->image && !load_next(detect, next, slot, later))
+            break;
+        if (add_if_room(detect, slot, &batch, &room) != OSP_OK) {
+            picture_failed(detect);
+            osp_image_free(slot->image);
+        } else if (room) {
+            count++;
+        } else {
+            *ahead = *slot;
+            detect->largest_batch = count > detect->largest_batch ? count : detect->largest_batch;
+            break;
+        }
     }
     return count;
 }
@@ -135,18 +180,19 @@ static osp_status run_batch(struct detect *detect, const struct slot *slots, int
 
 int detect_all(struct detect *detect)
 {
-    struct slot slots[MAX_BATCH];
+    struct slot slots[MAX_BATCH], ahead = {0};
     osp_status status = OSP_OK;
     size_t next = 0;
     progress_begin(&detect->progress, detect->inputs.count, detect->quiet);
-    while (status == OSP_OK && next < detect->inputs.count && !signal_caught()) {
+    while (status == OSP_OK && (next < detect->inputs.count || ahead.image) && !signal_caught()) {
         int later = detect->times.pictures[0] > 0;
-        int count = load_batch(detect, &next, slots, later);
+        int count = load_batch(detect, &next, slots, &ahead, later);
         if (count > 0)
             status = run_batch(detect, slots, count, later);
         for (int i = 0; i < count; i++)
             osp_image_free(slots[i].image);
     }
+    osp_image_free(ahead.image);
     progress_clear(&detect->progress);
     if (status != OSP_OK)
         return say_failure(status);

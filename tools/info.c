@@ -36,7 +36,7 @@ static int parse(struct info *info, int argc, char **argv, char **rest, int *res
         {"flops", 0, OPTION_SIZE, &info->work, "HxW", "work by stage for a network input of this size", STEP, LARGEST},
         {"layers", 0, OPTION_FLAG, &info->layers, NULL, "with --flops: by layer too", 0, 0},
         {"plan", 0, OPTION_SIZE, &info->kernels, "HxW", "every kernel chosen, and why others were not", STEP, LARGEST},
-        {"memory", 0, OPTION_SIZE, &info->memory, "HxW", "memory for activations", STEP, LARGEST},
+        {"memory", 0, OPTION_SIZE, &info->memory, "HxW", "memory for activations, and a forecast for batches", STEP, LARGEST},
         {"json", 0, OPTION_FLAG, &info->json, NULL, "all of it as one JSON object", 0, 0},
         {.name = "for which plan"},
         {"batch", 0, OPTION_INT, &info->batch, "N", "pictures at a time (default: 1)", 1, 256},
@@ -45,9 +45,11 @@ static int parse(struct info *info, int argc, char **argv, char **rest, int *res
          "of products: f32, tf32, f16 or bf16, where the backend has\nkernels of it (default: f32)", 0, 0},
         {"isa", 0, OPTION_TEXT, &info->session_options.isa, "X", "cpu: portable, avx2 or avx512 (default: the best here)", 0, 0},
         {"driver", 0, OPTION_TEXT, &info->session_options.driver, "PATH",
-         "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0, 0},
+         "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0,
+         0},
         {"device", 0, OPTION_INT, &info->session_options.device, "N", "cuda: which GPU, from 0", 0, 255},
-        {"emu", 0, OPTION_TEXT, &info->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0, 0},
+        {"emu", 0, OPTION_TEXT, &info->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0,
+         0},
         {"use", 0, OPTION_TEXT, &info->session_options.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
         {.name = NULL}};
     info->batch = 1;
@@ -147,8 +149,11 @@ static osp_status report_plans(struct info *info, json_t *json)
         info_work(plan, info->layers, json);
     if (status == OSP_OK && info->kernels.height && (status = plan_for(info, &info->kernels, &plan)) == OSP_OK)
         info_kernels(plan, json);
-    if (status == OSP_OK && info->memory.height && (status = plan_for(info, &info->memory, &plan)) == OSP_OK)
+    if (status == OSP_OK && info->memory.height && (status = plan_for(info, &info->memory, &plan)) == OSP_OK) {
         info_memory(plan, json);
+        status = info_forecast(info->model, info->session, info->batch > 32 ? info->batch : 32, info->memory.height,
+                               info->memory.width, json);
+    }
     return status;
 }
 

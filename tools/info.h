@@ -15,4 +15,9 @@ void info_kernels(const struct osp_plan *plan, json_t *json);
 /* The arena beside its lower bound, and beside what it would be without sharing. */
 void info_memory(const struct osp_plan *plan, json_t *json);
 
+/* What batches of 1, 2, 4, ... up to `most` network inputs of that size need, beside what the device has free. OSP_MEMORY,
+ * OSP_UNAVAILABLE. */
+osp_status info_forecast(const struct osp_model *model, struct osp_session *session, int most, int height, int width,
+                         json_t *json);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "forecast.h"
 #include "output.h"
 #include "tools.h"
 
@@ -176,4 +177,43 @@ void info_memory(const struct osp_plan *plan, json_t *json)
     printf("  %-14s %14zu bytes  (most that is alive at once; the arena is %.3f times that)\n", "lower bound", size.lower_bound,
            (double)size.arena / bound);
     printf("  %-14s %14zu bytes  (every activation by itself)\n", "unshared", size.unshared);
+}
+
+/* One line of the forecast. */
+static osp_status forecast_batch(struct budget *budget, int n, int height, int width, json_t *json)
+{
+    struct batch_size batch = {.pictures = n, .height = height, .width = width};
+    struct forecast forecast;
+    osp_status status = budget_forecast(budget, &batch, &forecast);
+    if (status != OSP_OK)
+        return status;
+    double bytes = forecast.arena + budget->weights;
+    if (json)
+        json_array_append_new(
+            json, json_pack("{si sI sI}", "batch", n, "arena", (json_int_t)forecast.arena, "with_weights", (json_int_t)bytes));
+    else
+        printf("  batch of %-5d %10.1f MB%s\n", n, bytes / 1e6, forecast.arena <= budget->left ? "" : "  more than is free");
+    return OSP_OK;
+}
+
+osp_status info_forecast(const struct osp_model *model, struct osp_session *session, int most, int height, int width,
+                         json_t *json)
+{
+    struct budget budget;
+    osp_status status = budget_open(&budget, model, session, 0);
+    if (status != OSP_OK)
+        return status;
+    json_t *list = json ? json_array() : NULL;
+    if (!json)
+        printf("\nforecast, %dx%d: activations and packed weights; pictures come on top, 3 bytes a pixel%s\n", height, width,
+               budget.own_memory ? "" : ", twice");
+    for (int n = 1; n < most && status == OSP_OK; n *= 2)
+        status = forecast_batch(&budget, n, height, width, list);
+    if (status == OSP_OK)
+        status = forecast_batch(&budget, most, height, width, list);
+    if (json)
+        json_object_set_new(json, "forecast", list);
+    else if (status == OSP_OK)
+        printf("  %-14s %10.1f MB\n", "free", budget.limit / 0.9 / 1e6);
+    return status;
 }

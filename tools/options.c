@@ -144,6 +144,30 @@ static bool parse_size(const char *text, const struct option *row, struct option
     return true;
 }
 
+static bool parse_bytes(const char *text, const struct option *row, double *out)
+{
+    static const struct {
+        char letter;
+        double bytes;
+    } units[] = {{'K', 1e3}, {'M', 1e6}, {'G', 1e9}};
+    size_t length = strlen(text);
+    char number[32];
+    double unit = 1;
+    for (size_t i = 0; length && i < sizeof units / sizeof *units; i++)
+        if (text[length - 1] == units[i].letter)
+            unit = units[i].bytes;
+    length -= unit > 1;
+    if (length >= sizeof number)
+        return false;
+    memcpy(number, text, length);
+    number[length] = 0;
+    double value;
+    if (!parse_real(number, &value) || value * unit < row->min || value * unit > row->max)
+        return false;
+    *out = value * unit;
+    return true;
+}
+
 static int set_value(const struct option *row, const char *text)
 {
     double real;
@@ -161,6 +185,11 @@ static int set_value(const struct option *row, const char *text)
             return 0;
         say("--%s: found \"%s\", allowed is HEIGHTxWIDTH, each from %.0f to %.0f, as in 800x1088", row->name, text, row->min,
             row->max);
+        return -1;
+    case OPTION_BYTES:
+        if (parse_bytes(text, row, row->out))
+            return 0;
+        say("--%s: found \"%s\", allowed are bytes, as 512M or 1G, from %.0f to %.0f", row->name, text, row->min, row->max);
         return -1;
     case OPTION_REAL:
         if (parse_real(text, &real) && real >= row->min && real <= row->max) {

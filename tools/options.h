@@ -7,7 +7,8 @@ enum option_kind {
     OPTION_TEXT, /* const char * */
     OPTION_INT,  /* int, min..max */
     OPTION_REAL, /* double, min..max */
-    OPTION_SIZE  /* struct option_size: "HxW", both min..max */
+    OPTION_SIZE, /* struct option_size: "HxW", both min..max */
+    OPTION_BYTES /* double: "1G", "512M", "64K" or a number of bytes, min..max; K, M and G are powers of 1000 */
 };
 
 struct option_size {
