@@ -151,7 +151,6 @@ static void describe(const struct osp_device *opaque, struct osp_device_info *ou
 {
     const struct cuda_device *device = (const struct cuda_device *)opaque;
     int domain = 0, bus = 0, slot = 0;
-    size_t free_bytes = 0, total = 0;
     snprintf(out->name, sizeof out->name, "%s", device->label);
     out->gpu = 1;
     out->emulated = device->emulated;
@@ -159,10 +158,6 @@ static void describe(const struct osp_device *opaque, struct osp_device_info *ou
     if (!device->emulated && !bus_number(device, CUDA_PCI_DOMAIN_ID, &domain) && !bus_number(device, CUDA_PCI_BUS_ID, &bus) &&
         !bus_number(device, CUDA_PCI_DEVICE_ID, &slot))
         snprintf(out->bus, sizeof out->bus, "%04x:%02x:%02x.0", (unsigned)domain, (unsigned)bus, (unsigned)slot);
-    if (!cuda_enter(device) && !device->driver->cuMemGetInfo(&free_bytes, &total)) {
-        out->memory_used = total - free_bytes;
-        out->memory_total = total;
-    }
 }
 
 /* ---- The two backends ----------------------------------------------------------------------------- */

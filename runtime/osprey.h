@@ -106,7 +106,8 @@ struct osp_session;
 
 struct osp_session_options {
     const char *backend; /* NULL: "cpu" */
-    const char *use;     /* rungs to pin: "conv2d=naive" or "NODE:conv2d=naive", separated by commas; NULL: the plan chooses */
+    const char *use;     /* rungs to pin: "conv2d=naive" or "NODE:conv2d=naive", separated by commas; "conv2d=winograd?" pins it
+                            where it does not refuse; NULL: the plan chooses */
     const char *precision; /* "f32", "tf32", "f16" or "bf16": of products, wherever the backend has a kernel of it; NULL: f32 */
     const char *resize;  /* "double" or "f32-reciprocal"; NULL: as the model file says */
     const char *isa;     /* cpu: "portable", "avx2" or "avx512"; NULL: the best this machine has */
@@ -136,7 +137,6 @@ struct osp_device_info {
     int gpu;             /* 1: kernels for a GPU run */
     int emulated;        /* 1: on no GPU; their times say nothing of one */
     double load_seconds; /* spent so far on loading kernels */
-    size_t memory_used, memory_total; /* bytes on the device now, by all programs; 0 where unknown */
 };
 void osp_session_device(const struct osp_session *session, struct osp_device_info *out);
 
@@ -234,6 +234,9 @@ const char *osp_backend_name(int i);
 /* Names of the ops, and the rungs by which a backend serves one, plainest first; NULL past the last, and of no such backend or op. */
 const char *osp_op_word(int i);
 const char *osp_backend_rung(const char *backend, const char *op, int rung);
+
+/* The precisions of which a backend has rungs; NULL past the last. */
+const char *osp_backend_precision(const char *backend, int i);
 
 #ifdef __cplusplus
 }

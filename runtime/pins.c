@@ -33,18 +33,22 @@ static osp_status no_such_rung(const struct osp_ladder *ladder, const char *back
     return osp_fail(OSP_USAGE, "%s has no rung '%s' on backend %s; there are %s", op, rung, backend, names);
 }
 
-/* One "[NODE:]OP=RUNG", which it may cut apart. */
+/* One "[NODE:]OP=RUNG[?]", which it may cut apart. */
 static osp_status parse_one(char *text, const struct osp_graph *graph, const struct osp_backend *backend, struct osp_pin *out)
 {
     char *equals = strchr(text, '=');
     if (!equals)
         return osp_fail(OSP_USAGE, "'%s' pins nothing: write OP=RUNG or NODE:OP=RUNG", text);
     *equals = 0;
+    size_t end = strlen(equals + 1);
+    int soft = end && equals[end] == '?';
+    if (soft)
+        equals[end] = 0;
     char *colon = strrchr(text, ':'), *name = colon ? colon + 1 : text;
     int op = osp_op_find(name);
     if (op < 0)
         return no_such_op(name);
-    *out = (struct osp_pin){.node = -1, .op = (enum osp_op)op, .rung = -1};
+    *out = (struct osp_pin){.node = -1, .op = (enum osp_op)op, .rung = -1, .soft = soft};
     if (colon) {
         *colon = 0;
         out->node = osp_graph_find(graph, text);

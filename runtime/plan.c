@@ -85,9 +85,14 @@ static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_b
     if (!node->ladder)
         return osp_fail(OSP_USAGE, "%s: backend %s has no %s", from->name, backend->name, op);
     node->rung = -1;
-    for (int p = 0; p < pins->count; p++)
-        if (pins->pin[p].op == from->op && (pins->pin[p].node == i || (pins->pin[p].node < 0 && node->rung < 0)))
-            node->rung = pins->pin[p].rung;
+    for (int p = 0; p < pins->count; p++) {
+        const struct osp_pin *pin = &pins->pin[p];
+        if (pin->op != from->op || (pin->node != i && (pin->node >= 0 || node->rung >= 0)))
+            continue;
+        const struct osp_kernel *kernel = node->ladder->rungs[pin->rung];
+        if (!pin->soft || !kernel->refuses || !kernel->refuses(plan->device, &node->call))
+            node->rung = pin->rung;
+    }
     if (node->rung >= 0) {
         const struct osp_kernel *pinned = node->ladder->rungs[node->rung];
         const char *reason = pinned->refuses ? pinned->refuses(plan->device, &node->call) : NULL;
@@ -247,7 +252,10 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
 {
     const struct osp_graph_node *from = &plan->graph->nodes[i];
     const struct osp_plan_node *node = &plan->nodes[i];
-    *out = (struct osp_line){.node = from->name, .stage = from->stage, .op = osp_op_name(from->op), .kernel = node->kernel_name,
+    *out = (struct osp_line){.node = from->name,
+                             .stage = from->stage,
+                             .op = osp_op_name(from->op),
+                             .kernel = node->kernel_name,
                              .precision = osp_precision_name(node->kernel->precision)};
     memcpy(out->shape, node->shape, sizeof out->shape);
     out->macs = node->macs;

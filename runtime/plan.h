@@ -9,6 +9,7 @@ struct osp_pin {
     int node; /* -1: every node of the op */
     enum osp_op op;
     int rung;
+    int soft; /* "conv2d=winograd?": only where the rung does not refuse */
 };
 struct osp_pins {
     struct osp_pin *pin;
