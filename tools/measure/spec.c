@@ -230,7 +230,8 @@ osp_status spec_parse(const char *text, struct spec *out)
     osp_status status = spec.name && spec.words && parse.use && parse.kernels
                             ? read_all(&parse)
                             : osp_fail(OSP_MEMORY, "out of memory for a column's name");
-    bool lost = (parse.use && fclose(parse.use) != 0) | (parse.kernels && fclose(parse.kernels) != 0);
+    bool lost = parse.use && fclose(parse.use) != 0;
+    lost = (parse.kernels && fclose(parse.kernels) != 0) || lost;
     if (!status && lost)
         status = osp_fail(OSP_MEMORY, "out of memory for a column's name");
     spec.options.use = spec.use;
