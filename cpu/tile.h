@@ -22,6 +22,9 @@ struct tile_isa {
     void (*accumulate)(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
                        int pixels, int outputs);
 
+    /* The same, of all outputs of the block, from zero: out [pixels][block]. */
+    void (*product)(float *out, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w, int pixels);
+
     /* Takes up sums that finish() put down: from [pixels][pitch]. */
     void (*resume)(float *sums, const float *from, ptrdiff_t pitch, int pixels, int outputs);
 

@@ -8,12 +8,12 @@
 enum { VECTORS = 2, PIXELS = SIMD_REGISTERS == 32 ? 14 : 6, BLOCK = VECTORS * LANES };
 
 SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
-                          const int pixels, const int vectors)
+                          const int pixels, const int vectors, const bool from_zero)
 {
     vf sum[PIXELS][VECTORS];
     for (int i = 0; i < pixels; i++)
         for (int v = 0; v < vectors; v++)
-            sum[i][v] = vf_load(sums + i * BLOCK + v * LANES);
+            sum[i][v] = from_zero ? (vf){0} : vf_load(sums + i * BLOCK + v * LANES);
     for (int j = 0; j < runs; j++, x += run)
         for (int l = 0; l < length; l++, w += BLOCK) {
             vf weight[VECTORS];
@@ -34,9 +34,9 @@ SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_
 #define TILE(n)                                                                                                                  \
     case n:                                                                                                                      \
         if (n <= PIXELS && outputs > LANES)                                                                                      \
-            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS);                                        \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS, false);                                 \
         else if (n <= PIXELS)                                                                                                    \
-            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, 1);                                              \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, 1, false);                                       \
         break;
 
 static void accumulate(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
@@ -44,6 +44,21 @@ static void accumulate(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t r
 {
     switch (pixels) {
         TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+    }
+}
+
+#define PRODUCT(n)                                                                                                               \
+    case n:                                                                                                                      \
+        if (n <= PIXELS)                                                                                                         \
+            sum_tile(out, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS, true);                                   \
+        break;
+
+static void product(float *out, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w, int pixels)
+{
+    switch (pixels) {
+        PRODUCT(1)
+        PRODUCT(2) PRODUCT(3) PRODUCT(4) PRODUCT(5) PRODUCT(6) PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11)
+            PRODUCT(12) PRODUCT(13) PRODUCT(14)
     }
 }
 
@@ -92,6 +107,6 @@ static void finish(const float *sums, const float *bias, const float *residual, 
 }
 
 extern const struct tile_isa SIMD(cpu_tile);
-const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, resume, finish};
+const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, product, resume, finish};
 
 _Static_assert((int)PIXELS <= (int)TILE_PIXELS && (int)BLOCK <= (int)TILE_BLOCK, "tile.h");

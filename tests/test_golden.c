@@ -20,7 +20,7 @@
  * about sqrt(n) * 6e-8 of that, and sixty layers add up to some 1e-5. */
 static const double STAGE = 1e-4, TOTAL = 1e-5, PIXELS = 1e-2, SCORE = 1e-4;
 
-enum { MAX_PICTURES = 4, MAX_CLASSES = 91, PATH_ROOM = 512, USE_ROOM = 1024 };
+enum { MAX_PICTURES = 4, MAX_CLASSES = 91, PATH_ROOM = 512, USE_ROOM = 16384 };
 
 struct golden {
     struct osp_safetensors *file;
@@ -170,7 +170,7 @@ static double *values(const struct golden *golden, const char *name, const char 
 static void near(const char *what, int64_t i, double found, double wanted, double bound)
 {
     if (!(fabs(found - wanted) <= bound))
-        fail_msg("%s[%lld]: found %.9g, torchvision %.9g, allowed difference %.3g", what, (long long)i, found, wanted, bound);
+        fail_msg("%s[%lld]: found %.9g, wanted %.9g, allowed difference %.3g", what, (long long)i, found, wanted, bound);
 }
 
 /* One stage: same shape, same sum and norm over all elements, same values where the file has them. */
@@ -306,6 +306,62 @@ static void plainest(const struct golden *golden, char use[USE_ROOM])
     osp_session_close(session);
 }
 
+/* Pins every convolution to `rung` where it accepts, the others to `otherwise`; returns how many nodes `rung` has. */
+static int convolutions(const struct golden *golden, const char *rung, const char *otherwise, char use[USE_ROOM])
+{
+    struct osp_session *session;
+    const struct osp_plan *plan;
+    int count = 0, length = snprintf(use, USE_ROOM, "conv2d=%s", otherwise);
+    ok(osp_session_open(golden->model, NULL, &session));
+    ok(osp_session_plan(session, 1, 64, 64, &plan));
+    for (int i = 0; i < osp_plan_lines(plan); i++) {
+        struct osp_line line;
+        const char *name, *refusal;
+        osp_plan_line(plan, i, &line);
+        for (int r = 0; !strcmp(line.op, "conv2d") && osp_plan_rung(plan, i, r, &name, &refusal); r++)
+            if (!refusal && !strcmp(name, rung)) {
+                length += snprintf(use + length, (size_t)(USE_ROOM - length), ",%s:conv2d=%s", line.node, rung);
+                assert_true(length < USE_ROOM);
+                count++;
+            }
+    }
+    osp_session_close(session);
+    return count;
+}
+
+static void detect_with(const struct golden *golden, const char *use, struct osp_detections found[MAX_PICTURES])
+{
+    struct osp_session *session;
+    ok(osp_session_open(golden->model, &(struct osp_session_options){.use = use}, &session));
+    ok(osp_detect_batch(session, (const struct osp_image *const *)golden->picture, golden->pictures, found));
+    osp_session_close(session);
+}
+
+/* Winograd in every layer that it can do finds what the direct sums find. */
+static void winograd_and_direct(void **state)
+{
+    struct golden golden;
+    struct osp_detections direct[MAX_PICTURES], winograd[MAX_PICTURES];
+    char use[USE_ROOM];
+    open_case(*state, &golden);
+    assert_true(convolutions(&golden, "winograd", "tile", use) > 0);
+    detect_with(&golden, use, winograd);
+    detect_with(&golden, "conv2d=tile", direct);
+    for (int i = 0; i < golden.pictures; i++) {
+        assert_int_equal(winograd[i].count, direct[i].count);
+        for (int k = 0; k < direct[i].count; k++) {
+            const struct osp_detection *a = &winograd[i].items[k], *b = &direct[i].items[k];
+            assert_int_equal(a->label, b->label);
+            near("score", k, a->score, b->score, SCORE);
+            for (int c = 0; c < 4; c++)
+                near("box", k * 4 + c, a->box[c], b->box[c], PIXELS);
+        }
+        osp_detections_free(&winograd[i]);
+        osp_detections_free(&direct[i]);
+    }
+    close_case(&golden);
+}
+
 static void golden_case(void **state)
 {
     struct golden golden;
@@ -351,6 +407,11 @@ static void alone_or_in_a_batch(void **state)
 #name, golden_case, NULL, NULL, #name                                                                                    \
     }
 
+#define WINOGRAD(name)                                                                                                           \
+    {                                                                                                                            \
+        "winograd_and_direct, " #name, winograd_and_direct, NULL, NULL, #name                                                    \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +423,14 @@ int main(void)
         CASE(detecto_mobilenet),
         CASE(detecto_mobilenet_320),
         CASE(demo),
+        WINOGRAD(r50),
+        WINOGRAD(r50_v2),
+        WINOGRAD(mobilenet),
+        WINOGRAD(mobilenet_320),
+        WINOGRAD(detecto_r50),
+        WINOGRAD(detecto_mobilenet),
+        WINOGRAD(detecto_mobilenet_320),
+        WINOGRAD(demo),
         {"mobilenet_320_plainest", golden_case_plainest, NULL, NULL, "mobilenet_320"},
         {"demo_plainest", golden_case_plainest, NULL, NULL, "demo"},
         cmocka_unit_test(alone_or_in_a_batch),

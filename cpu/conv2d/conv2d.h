@@ -55,4 +55,8 @@ static inline bool conv2d_valid(const struct conv2d *conv, int64_t n)
 /* One output row by the plainest loops (01_naive.c). */
 void cpu_conv2d_row(const struct conv2d *conv, const struct weight_rows *weights, int64_t n, int64_t p);
 
+/* Seconds by a model (cost.c), as osp_kernel's cost. */
+double cpu_conv2d_tile_cost(const struct osp_device *device, const struct osp_call *call);
+double cpu_conv2d_winograd_cost(const struct osp_device *device, const struct osp_call *call);
+
 #endif

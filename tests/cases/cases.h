@@ -77,6 +77,9 @@ struct case_rung {
     bool by_threads; /* splits sums among threads: other bits for another number of them */
     bool loses_nan;  /* its activations make a number of NaN */
     double widen;    /* slack is multiplied by this; 0: 1 */
+    /* Its own bound in place of the reference's: writes view->slack, which starts as 0; INFINITY: nothing is promised of an
+     * element that is not NaN. NULL: the reference's. */
+    void (*slack)(const struct case_view *view);
 };
 
 struct case_table {

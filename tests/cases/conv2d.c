@@ -113,6 +113,15 @@ static const struct test_case cases[] = {
     {"count 1 of 2, 198 pixels, 200 outputs", FILTER(1, 1, 1, 0, OSP_LINEAR),
      .in = {WHOLE(2, 9, 11, 20), [OSP_CONV2D_COUNTS] = COUNTS(1)}, .constant = {WHOLE(200, 20, 1, 1), WHOLE(200)}},
 
+    /* for Winograd: squares cut at every edge, more strips than threads, fewer squares than the most that may count */
+    {"3x3, squares cut at the edges", FILTER(3, 3, 1, 1, OSP_RELU), .in = {REAL(2, 9, 14, 24), REAL(2, 9, 14, 40)},
+     .constant = {REAL(40, 24, 3, 3), REAL(40)}},
+    {"3x3, padding 2", FILTER(3, 3, 1, 2, OSP_LINEAR), .in = {REAL(1, 6, 5, 18)}, .constant = {REAL(21, 18, 3, 3), REAL(21)}},
+    {"3x3, several strips", FILTER(3, 3, 1, 1, OSP_LINEAR), .in = {REAL(1, 30, 37, 96)},
+     .constant = {REAL(20, 96, 3, 3), REAL(20)}},
+    {"3x3, 42 of 43 images of one square", FILTER(3, 3, 1, 1, OSP_RELU),
+     .in = {REAL(43, 3, 4, 40), [OSP_CONV2D_COUNTS] = COUNTS(42)}, .constant = {REAL(33, 40, 3, 3), REAL(33)}},
+
     /* numbers at the ends of the range: nothing may leak from one output to another, and the padding is not multiplied */
     {"one product, any exponent", FILTER(1, 1, 1, 0, OSP_LINEAR), .in = {MADE(OSP_F32, case_extremes, 1, 8, 8, 1)},
      .constant = {MADE(OSP_F32, case_extremes, 33, 1, 1, 1)}},
@@ -126,6 +135,7 @@ static const struct test_case cases[] = {
 
 static const struct case_rung rungs[] = {
     {"onednn/conv2d/direct", .own_order = true, .by_threads = true, .loses_nan = true},
+    {"cpu/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
 };
 
 const struct case_table cases_conv2d = {

@@ -1,0 +1,70 @@
+/* Weights for Winograd's products. */
+#include "cpu/conv2d/winograd.h"
+
+/* G, whose rows are (1, a, a*a) at a point a, over the product of its distances from the other points. */
+static const double g[WINOGRAD_SIDE][3] = {{1, 0, 0},
+                                           {1 / 3.0, 1 / 3.0, 1 / 3.0},
+                                           {-1 / 3.0, 1 / 3.0, -1 / 3.0},
+                                           {-16 / 15.0, -8 / 15.0, -4 / 15.0},
+                                           {1 / 15.0, -2 / 15.0, 4 / 15.0},
+                                           {0, 0, 1}};
+
+/* G w Gt of one filter, in double, rounded once. */
+static void transform(const float w[9], float out[WINOGRAD_POINTS])
+{
+    double half[WINOGRAD_SIDE][3];
+    for (int i = 0; i < WINOGRAD_SIDE; i++)
+        for (int s = 0; s < 3; s++)
+            half[i][s] = g[i][0] * (double)w[s] + g[i][1] * (double)w[3 + s] + g[i][2] * (double)w[6 + s];
+    for (int i = 0; i < WINOGRAD_SIDE; i++)
+        for (int j = 0; j < WINOGRAD_SIDE; j++)
+            out[i * WINOGRAD_SIDE + j] = (float)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
+}
+
+/* rows [count][C][3][3] of outputs into block b of every point */
+static void pack_block(const struct tile_weights *sizes, int64_t channels, int block, int64_t b, int64_t count, const float *rows)
+{
+    int64_t pitch = ceil_div(sizes->k, block) * channels * block; /* of a point */
+    float *out = sizes->w + b * channels * block;
+    for (int64_t c = 0; c < channels; c++)
+        for (int k = 0; k < block; k++) {
+            float points[WINOGRAD_POINTS] = {0};
+            if (c < sizes->c && k < count)
+                transform(rows + (k * sizes->c + c) * 9, points);
+            for (int e = 0; e < WINOGRAD_POINTS; e++)
+                out[e * pitch + c * block + k] = points[e];
+        }
+}
+
+osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
+    struct osp_shape shape = osp_constant_shape(weight);
+    struct tile_weights sizes = {shape.dim[0], shape.dim[1], 3, 3, NULL, NULL};
+    int block = cpu_tile(cpu_of(device))->block;
+    int64_t blocks = ceil_div(sizes.k, block), channels = ceil_div(sizes.c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK;
+    size_t floats = (size_t)(blocks * block * (WINOGRAD_POINTS * channels + (bias ? 1 : 0)));
+    size_t head = (sizeof sizes + 63) / 64 * 64, temporary = sizeof(float) * (size_t)(block * sizes.c * 9);
+    char *memory = cpu_alloc(head + floats * sizeof(float));
+    float *rows = cpu_alloc(temporary);
+    if (!memory || !rows) {
+        free(memory);
+        free(rows);
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + floats * sizeof(float) + temporary);
+    }
+    sizes.w = (float *)(memory + head);
+    sizes.bias = bias ? sizes.w + blocks * block * WINOGRAD_POINTS * channels : NULL;
+    for (int64_t b = 0; b < blocks; b++) {
+        int64_t count = sizes.k - b * block < block ? sizes.k - b * block : block;
+        osp_constant_rows(weight, b * block, count, rows);
+        pack_block(&sizes, channels, block, b, count, rows);
+    }
+    free(rows);
+    if (bias) {
+        osp_constant_rows(bias, 0, sizes.k, sizes.bias);
+        memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(blocks * block - sizes.k));
+    }
+    *(struct tile_weights *)memory = sizes;
+    state->data = memory;
+    return OSP_OK;
+}

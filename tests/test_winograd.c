@@ -1,0 +1,171 @@
+/* Winograd beside the direct rung: how far its sums are from exact ones, layer by layer, and where a plan takes it. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cases/cases.h"
+#include "runtime/constant.h"
+
+/* The relative error in the 2-norm that a layer may have (spec: the gate of F(4x4)). */
+static const double GATE = 5e-6;
+
+struct layer {
+    const char *name;
+    int64_t c, h, w, k;
+    bool winograd; /* chosen by cost */
+};
+
+/* Channels and maps of the networks here; outputs are few where only sums matter. */
+static const struct layer layers[] = {
+    {"body.layer1 conv2", 64, 50, 68, 64, true},   {"body.layer2 conv2", 128, 25, 34, 128, true},
+    {"body.layer3 conv2", 256, 25, 34, 256, true}, {"body.layer4 conv2", 512, 25, 34, 512, true},
+    {"fpn and rpn, P5", 256, 25, 34, 256, true},   {"16 channels, a large map", 16, 160, 224, 16, true},
+    {"3 channels", 3, 64, 64, 16, false},          {"a map of one square", 256, 4, 4, 256, false},
+};
+
+static const struct osp_backend *cpu(void)
+{
+    for (int i = 0; osp_backends[i]; i++)
+        if (!strcmp(osp_backends[i]->name, "cpu"))
+            return osp_backends[i];
+    fail_msg("no backend is called cpu");
+    return NULL;
+}
+
+static const struct osp_kernel *rung(const char *name)
+{
+    const struct osp_ladder *ladder = cpu()->ops[OSP_conv2d];
+    for (int i = 0; i < ladder->count; i++)
+        if (!strcmp(ladder->rungs[i]->name, name))
+            return ladder->rungs[i];
+    fail_msg("no rung is called %s", name);
+    return NULL;
+}
+
+static const union osp_attrs attrs = {.conv2d = {3, 3, 1, 1, OSP_LINEAR}};
+
+static struct osp_call call_of(const struct layer *layer, int64_t n)
+{
+    return (struct osp_call){.op = OSP_conv2d,
+                             .attrs = &attrs,
+                             .inputs = 1,
+                             .outputs = 1,
+                             .in = {{OSP_F32, {4, {n, layer->h, layer->w, layer->c}}, NULL}},
+                             .out = {{OSP_F32, {4, {n, layer->h, layer->w, layer->k}}, NULL}}};
+}
+
+static void *room(int64_t count, size_t size)
+{
+    void *memory = aligned_alloc(64, ((size_t)count * size + 63) / 64 * 64);
+    assert_non_null(memory);
+    return memory;
+}
+
+/* A sum of twelve uniform numbers less six has mean 0 and variance 1 and is close to normal. */
+static double normal(struct case_random *random)
+{
+    double sum = -6;
+    for (int i = 0; i < 12; i++)
+        sum += case_uniform(random, 0, 1);
+    return sum;
+}
+
+/* Output i in double, by the definition. */
+static double exact(const struct layer *layer, const float *x, const float *w, int64_t i)
+{
+    int64_t k = i % layer->k, q = i / layer->k % layer->w, p = i / layer->k / layer->w;
+    double sum = 0;
+    for (int64_t r = 0; r < 3; r++)
+        for (int64_t s = 0; s < 3; s++)
+            if (p + r >= 1 && p + r <= layer->h && q + s >= 1 && q + s <= layer->w)
+                for (int64_t c = 0; c < layer->c; c++)
+                    sum += (double)x[((p + r - 1) * layer->w + q + s - 1) * layer->c + c] *
+                           (double)w[((k * layer->c + c) * 3 + r) * 3 + s];
+    return sum;
+}
+
+/* Inputs are normal numbers behind a ReLU, weights normal with He's variance 2 / (C*R*S); every 37th output is judged. */
+static double relative_error(const struct layer *layer, const struct osp_kernel *kernel)
+{
+    struct case_random random = {(uint64_t)layer->c};
+    int64_t pixels = layer->h * layer->w, weights = layer->k * layer->c * 9;
+    float *x = room(pixels * layer->c, sizeof *x), *w = room(weights, sizeof *w), *out = room(pixels * layer->k, sizeof *out);
+    for (int64_t i = 0; i < pixels * layer->c; i++)
+        x[i] = (float)fmax(normal(&random), 0);
+    for (int64_t i = 0; i < weights; i++)
+        w[i] = (float)(normal(&random) * sqrt(2.0 / (double)(layer->c * 9)));
+
+    struct osp_constant *constant;
+    struct osp_device *device;
+    struct osp_node_state state = {0};
+    struct osp_call call = call_of(layer, 1);
+    assert_int_equal(osp_constant_new(w, &(struct osp_shape){4, {layer->k, layer->c, 3, 3}}, &constant), OSP_OK);
+    assert_int_equal(cpu()->open(&(struct osp_device_options){.threads = 2}, &device), OSP_OK);
+    call.constant[OSP_WEIGHT] = constant;
+    assert_int_equal(kernel->prepare(device, &call, &state), OSP_OK);
+    void *scratch = kernel->scratch ? room((int64_t)kernel->scratch(device, &call), 1) : NULL;
+    call.scratch = scratch;
+    call.in[0].data = x;
+    call.out[0].data = out;
+    assert_int_equal(kernel->run(device, &call, &state), OSP_OK);
+
+    double wrong = 0, all = 0;
+    for (int64_t i = 0; i < pixels * layer->k; i += 37) {
+        double want = exact(layer, x, w, i), error = out[i] - want;
+        wrong += error * error;
+        all += want * want;
+    }
+    kernel->release(device, &state);
+    cpu()->close(device);
+    osp_constant_free(constant);
+    free(scratch);
+    free(out);
+    free(w);
+    free(x);
+    return sqrt(wrong / all);
+}
+
+static void error_within_the_gate(void **state)
+{
+    for (int i = 0; i < CASE_COUNT(layers); i++) {
+        double winograd = relative_error(&layers[i], rung("winograd")), direct = relative_error(&layers[i], rung("tile"));
+        print_message("%-26s %4lld channels: relative error %.2g, direct %.2g\n", layers[i].name, (long long)layers[i].c,
+                      winograd, direct);
+        if (!(winograd <= GATE))
+            fail_msg("%s: relative error %g, allowed %g", layers[i].name, winograd, GATE);
+    }
+}
+
+/* What a plan takes must not depend on what it runs on or how many pictures share a batch: either would change bits. */
+static void one_choice_everywhere(void **state)
+{
+    static const char *const isas[] = {"portable", "avx2", "avx512"};
+    for (int i = 0; i < CASE_COUNT(isas); i++)
+        for (int threads = 1; threads <= 16; threads += 5) {
+            struct osp_device *device;
+            osp_status status = cpu()->open(&(struct osp_device_options){.threads = threads, .isa = isas[i]}, &device);
+            if (status == OSP_UNAVAILABLE)
+                continue; /* not on this machine */
+            assert_int_equal(status, OSP_OK);
+            for (int l = 0; l < CASE_COUNT(layers); l++)
+                for (int64_t n = 1; n <= 9; n += 4) {
+                    struct osp_call call = call_of(&layers[l], n);
+                    double winograd = rung("winograd")->cost(device, &call), direct = rung("tile")->cost(device, &call);
+                    if ((winograd < direct) != layers[l].winograd)
+                        fail_msg("%s, %lld pictures, %s, %d threads: winograd %g s, direct %g s", layers[l].name, (long long)n,
+                                 isas[i], threads, winograd, direct);
+                }
+            cpu()->close(device);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate), cmocka_unit_test(one_choice_everywhere)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
