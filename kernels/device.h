@@ -28,7 +28,8 @@
  *     extern "C" const struct osp_kernel cuda_scale_naive = {.name = "naive", .run = run};
  *     #endif
  *
- * Templates stay behind CUDA_KERNEL: each instance that is launched has one.
+ * Templates stay behind CUDA_KERNEL: each instance that is launched has one. CUDA_KERNEL_BLOCKS also says how many blocks a multiprocessor
+ * shall hold at once, where ptxas by itself would take too many registers for that, or spill some to fit more.
  *
  * May be used: templates, lambdas, float2/4, uint4, half and bf16 by conversions, __syncthreads, __syncthreads_count, __syncwarp, __shfl_*_sync,
  * __ballot_sync, __any_sync, __all_sync, __popc(ll), __ffs(ll), __clz(ll), atomics on integers, __ldg, __threadfence with a ticket, #pragma unroll,
@@ -52,6 +53,7 @@
 #define CUDA_ARCH 0
 #endif
 #define CUDA_KERNEL(name, threads, ...) extern "C" __global__ void __launch_bounds__(threads) name(__VA_ARGS__)
+#define CUDA_KERNEL_BLOCKS(name, threads, blocks, ...) extern "C" __global__ void __launch_bounds__(threads, blocks) name(__VA_ARGS__)
 #define CUDA_SHARED(type, name, dims) __shared__ type name dims
 #define CUDA_DYNAMIC_SHARED(type, name)                                                                                                   \
     extern __shared__ __align__(128) unsigned char cuda_dynamic_shared[];                                                                 \
@@ -76,6 +78,7 @@ extern "C" const struct cuda_image CUDA_IMAGE; /* kernels.mk names it after the 
     EMU_KERNEL(name);                                                                                                                     \
     static void name(__VA_ARGS__)
 #endif
+#define CUDA_KERNEL_BLOCKS(name, threads, blocks, ...) CUDA_KERNEL(name, threads, __VA_ARGS__)
 #define CUDA_SHARED(type, name, dims) EMU_SHARED(type, name, dims)
 #define CUDA_DYNAMIC_SHARED(type, name) EMU_DYNAMIC_SHARED(type, name)
 #define CUDA_DEVICE inline __attribute__((always_inline))

@@ -14,8 +14,9 @@
 
 constexpr int CONV2D_DEPTH = 16; /* steps: two halves, of which a pair of neighbouring threads fetches 8 values each */
 
-template <int ROWS_, int COLS_, int TM_, int TN_> struct conv2d_tile {
+template <int ROWS_, int COLS_, int TM_, int TN_, int BLOCKS_> struct conv2d_tile {
     static constexpr int ROWS = ROWS_, COLS = COLS_, TM = TM_, TN = TN_; /* threads, and outputs of a thread */
+    static constexpr int BLOCKS = BLOCKS_;                               /* that a multiprocessor holds */
     static constexpr int THREADS = ROWS * COLS, M = ROWS * TM, N = COLS * TN;
     static constexpr int PITCH = M / 4 + 1;        /* float4s; the one more puts the two threads of a pair into other banks */
     static constexpr int PIXELS = M * 2 / THREADS; /* that a thread fetches a part of */
@@ -59,10 +60,10 @@ CUDA_DEVICE float4 conv2d_fetch(const float *p, int j, int first, int end, bool 
 
 CUDA_DEVICE float4 conv2d_add(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
 
-/* sums += xs * ws over `depth` steps; with EDGE only those whose bit is set in the pixel's mask. */
+/* sums += xs * ws over `depth` steps; with EDGE only those whose bit is set in the pixel's mask, of which a word holds two. */
 template <class T, bool EDGE>
 CUDA_DEVICE void conv2d_multiply(float (&sums)[T::TM][T::TN], const float4 (*xs)[T::PITCH], const float4 (*ws)[T::N / 4],
-                                 int depth, const conv2d_place<T> &at, const unsigned (&mask)[T::TM])
+                                 int depth, const conv2d_place<T> &at, const unsigned (&mask)[T::TM / 2])
 {
 #pragma unroll 2
     for (int step = 0; step < depth; step++) {
@@ -79,7 +80,7 @@ CUDA_DEVICE void conv2d_multiply(float (&sums)[T::TM][T::TN], const float4 (*xs)
         }
 #pragma unroll
         for (int i = 0; i < T::TM; i++)
-            if (!EDGE || (mask[i] >> step & 1))
+            if (!EDGE || (mask[i / 2] >> (step + i % 2 * CONV2D_DEPTH) & 1))
 #pragma unroll
                 for (int j = 0; j < T::TN; j++)
                     sums[i][j] = fmaf(a[i], b[j], sums[i][j]);
@@ -126,29 +127,31 @@ CUDA_DEVICE void conv2d_store4(const conv2d_shape &shape, float4 v, float *to, i
         to[k + 3] = v.w;
 }
 
-/* What a thread fetches of x: of PIXELS pixels, steps (t%2)*4.. of each half. */
-template <class T> struct conv2d_source {
-    int64_t run[T::PIXELS];               /* where the run of the filter row is in x */
-    int first[T::PIXELS], end[T::PIXELS]; /* what of it is in the image */
-    CUDA_DEVICE static int slot(int i) { return (int)threadIdx.x / 2 + i * (T::THREADS / 2); } /* its pixel in the block */
-};
+/* A thread fetches of each of PIXELS pixels steps (t%2)*4.. of both halves. Where its i-th is in the block: */
+template <class T> CUDA_DEVICE int conv2d_slot(int i) { return (int)threadIdx.x / 2 + i * (T::THREADS / 2); }
 
-/* Steps j0..j0+DEPTH of x, turned; and of the weights from output k0 on. */
+/* Steps j0..j0+DEPTH of filter row r, turned; from[i] is where that row's run of the i-th pixel begins in x. Windows are read
+ * here each time: their ends, kept from one call to the next, were the registers too many of a 128 x 128 tile on sm_120. */
 template <class T>
-CUDA_DEVICE void conv2d_fetch_x(const conv2d_shape &shape, const float *x, const conv2d_source<T> &source, int j0,
-                                float4 (*xs)[T::PITCH])
+CUDA_DEVICE void conv2d_fetch_x(const conv2d_shape &shape, const float *x, const int64_t (&from)[T::PIXELS], const int4 *windows,
+                                int r, int j0, float4 (*xs)[T::PITCH])
 {
 #pragma unroll
-    for (int i = 0; i < T::PIXELS; i++)
+    for (int i = 0; i < T::PIXELS; i++) {
+        const int slot = conv2d_slot<T>(i);
+        const int4 window = windows[slot];
+        const int end = conv2d_live(window) && conv2d_has_row(window, r) ? window.w : 0;
 #pragma unroll
         for (int half = 0; half < CONV2D_DEPTH; half += 8) {
             int step = half + (int)threadIdx.x % 2 * 4;
-            float4 v = conv2d_fetch(x + source.run[i], j0 + step, source.first[i], source.end[i], shape.wide_x);
-            float *to = &xs[step][0].x + source.slot(i);
+            float4 v = conv2d_fetch(x + from[i], j0 + step, window.z, end, shape.wide_x);
+            float *to = &xs[step][0].x + slot;
             to[0] = v.x, to[T::PITCH * 4] = v.y, to[T::PITCH * 8] = v.z, to[T::PITCH * 12] = v.w;
         }
+    }
 }
 
+/* As many steps of the weights, from output k0 on. */
 template <class T>
 CUDA_DEVICE void conv2d_fetch_w(const conv2d_shape &shape, const float *w, int depth, int k0, float4 (*ws)[T::N / 4])
 {
@@ -195,28 +198,22 @@ CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bi
     const int run = shape.s * shape.c, k0 = (int)blockIdx.y * T::N;
     const int64_t m0 = (int64_t)blockIdx.x * T::M;
     const conv2d_place<T> at;
-    conv2d_source<T> source;
+    int64_t from[T::PIXELS];
     int counted = 0;
 #pragma unroll
     for (int i = 0; i < T::PIXELS; i++) {
-        int64_t m = m0 + source.slot(i);
+        int64_t m = m0 + conv2d_slot<T>(i);
         conv2d_pixel pixel = conv2d_pixel_of(shape, m);
         bool live = m < shape.pixels && conv2d_counts(shape, counts, pixel.n);
-        source.run[i] = conv2d_first(shape, pixel);
+        from[i] = conv2d_first(shape, pixel);
         if (threadIdx.x % 2 == 0)
-            windows[source.slot(i)] = live ? conv2d_window(shape, pixel) : conv2d_idle(shape);
+            windows[conv2d_slot<T>(i)] = live ? conv2d_window(shape, pixel) : conv2d_idle(shape);
         counted += live;
     }
 
     float sums[T::TM][T::TN] = {};
     const int rows = __syncthreads_count(counted) ? shape.r : 0;
     for (int r = 0; r < rows; r++) {
-#pragma unroll
-        for (int i = 0; i < T::PIXELS; i++) {
-            int4 window = windows[source.slot(i)];
-            source.first[i] = window.z;
-            source.end[i] = conv2d_live(window) && conv2d_has_row(window, r) ? window.w : 0;
-        }
         int first = 0, end = run; /* where the windows of all of this thread's pixels are open */
         for (int i = 0; shape.pad && i < T::TM; i++) {
             int4 window = windows[at.pixel(i)];
@@ -225,10 +222,10 @@ CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bi
         }
         for (int j0 = 0; j0 < run; j0 += CONV2D_DEPTH) {
             const int depth = min(CONV2D_DEPTH, run - j0);
-            conv2d_fetch_x<T>(shape, x, source, j0, xs);
+            conv2d_fetch_x<T>(shape, x, from, windows, r, j0, xs);
             conv2d_fetch_w<T>(shape, w + ((int64_t)r * run + j0) * shape.pitch, depth, k0, ws);
             __syncthreads();
-            unsigned mask[T::TM] = {};
+            unsigned mask[T::TM / 2] = {};
             bool inside = first <= j0 && j0 + depth <= end;
             if (shape.pad)
                 inside = __all_sync(0xffffffffu, inside);
@@ -237,14 +234,14 @@ CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bi
             } else {
 #pragma unroll
                 for (int i = 0; i < T::TM; i++)
-                    mask[i] = conv2d_mask(windows[at.pixel(i)], r, j0);
+                    mask[i / 2] |= conv2d_mask(windows[at.pixel(i)], r, j0) << i % 2 * CONV2D_DEPTH;
                 conv2d_multiply<T, true>(sums, xs, ws, depth, at, mask);
             }
             __syncthreads();
         }
 #pragma unroll
         for (int i = 0; i < T::PIXELS; i++)
-            source.run[i] += (int64_t)shape.w * shape.c;
+            from[i] += (int64_t)shape.w * shape.c;
     }
     conv2d_write<T>(shape, sums, at, windows, bias, residual, out, m0, k0);
 }

@@ -8,19 +8,20 @@
 #include "kernels/conv2d/tile.h"
 #include "kernels/linear/linear.h"
 
-typedef conv2d_tile<16, 16, 8, 8> large; /* 128 rows x 128 outputs, 256 threads */
-typedef conv2d_tile<8, 16, 8, 4> middle; /* 64 x 64, 128 */
-typedef conv2d_tile<8, 8, 4, 4> small;   /* 32 x 32, 64 */
+typedef conv2d_tile<16, 16, 8, 8, 2> large; /* 128 rows x 128 outputs, 256 threads, two blocks a multiprocessor */
+typedef conv2d_tile<8, 16, 8, 4, 5> middle; /* 64 x 64, 128 */
+typedef conv2d_tile<8, 8, 4, 4, 16> small;  /* 32 x 32, 64 */
 
-#define REGISTER(tile)                                                                                                           \
-    CUDA_KERNEL(linear_register_##tile, tile::THREADS, const float *x, /* (M,C) */                                               \
-                const float *w,                                        /* [C][pitch] */                                          \
-                const float *bias,                                     /* (K) or NULL */                                         \
-                const int32_t *counts,                                 /* NULL: every row counts */                              \
-                float *out,                                            /* (M,K) */                                               \
-                conv2d_shape shape)                                                                                              \
-    {                                                                                                                            \
-        conv2d_register<tile>(x, w, bias, nullptr, counts, out, shape);                                                          \
+#define REGISTER(tile)                                                                  \
+    CUDA_KERNEL_BLOCKS(linear_register_##tile, tile::THREADS, tile::BLOCKS,             \
+                       const float *x,        /* (M,C) */                               \
+                       const float *w,        /* [C][pitch] */                          \
+                       const float *bias,     /* (K) or NULL */                         \
+                       const int32_t *counts, /* NULL: every row counts */              \
+                       float *out,            /* (M,K) */                               \
+                       conv2d_shape shape)                                              \
+    {                                                                                   \
+        conv2d_register<tile>(x, w, bias, nullptr, counts, out, shape);                 \
     }
 REGISTER(large)
 REGISTER(middle)
