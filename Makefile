@@ -40,7 +40,8 @@ ifneq ($(ONEDNN),$(shell cat $(BUILD)/with-onednn 2>/dev/null))
 $(BUILD)/runtime/backends.o: with-onednn
 endif
 SIMD_SRC := $(wildcard cpu/*.simd.c cpu/*/*.simd.c)
-TOOL_SRC := $(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report))
+TOOL_SRC := $(filter-out %.simd.c,$(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report)))
+TOOL_SIMD := $(wildcard tools/measure/*.simd.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c tests/cases/*.c))
 
@@ -53,7 +54,7 @@ ISA_FLAGS_avx512   := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mf16c -m
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.simd.c=$(BUILD)/%.$(i).o))
 Q        := $(if $(V),,@)
 include kernels/kernels.mk
-TOOL_OBJ := $(filter-out $(BUILD)/tools/osprey.o,$(TOOL_SRC:%.c=$(BUILD)/%.o))
+TOOL_OBJ := $(filter-out $(BUILD)/tools/osprey.o,$(TOOL_SRC:%.c=$(BUILD)/%.o)) $(foreach i,$(ISAS),$(TOOL_SIMD:%.simd.c=$(BUILD)/%.$(i).o))
 HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
