@@ -60,8 +60,8 @@ static int add_column(struct rig *rig, const char *spec)
 
 static void check_stages(const struct cell *cell, int rounds, bool device)
 {
-    static const char *const names[] = {"decode",    "upload",   "preprocess", "body",        "fpn",  "rpn",    "proposals",
-                                        "roi_align", "box_head", "detections", "download",    "postprocess", "host", "drawing"};
+    static const char *const names[] = {"decode",    "upload",   "preprocess", "body",     "fpn",         "rpn",  "proposals",
+                                        "roi_align", "box_head", "detections", "download", "postprocess", "host", "drawing"};
     enum { STAGES = sizeof names / sizeof *names };
     assert_int_equal(cell->stage_count, STAGES);
     for (int i = 0; i < STAGES; i++) {

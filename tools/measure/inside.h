@@ -55,7 +55,8 @@ struct tally {
     bool graph;
 };
 
-/* Runs workload w once on column c. The cell gets its stages, layers, shapes and pictures, no samples. Free tally->layer_seconds. */
+/* Runs workload w once on column c. The cell gets its stages, layers, shapes and pictures, no samples. Free tally->layer_seconds.
+ */
 osp_status run_workload(struct measure *m, int c, int w, struct tally *tally);
 
 /* Adds a run to the cell's samples. */

@@ -209,8 +209,10 @@ osp_status measure_add_work(struct measure *m, const char *name, const char *swe
     work.chunks = work.chunks ? work.chunks : 1;
     if (work.pictures < 1 || work.batch < 1 || work.batch > work.pictures || work.batch > MOST_BATCH || work.chunks < 1 ||
         work.chunks > work.batch)
-        return osp_fail(OSP_USAGE, "%d pictures in batches of %d, each in %d parts; allowed are batches of 1 to %d, no larger than "
-                        "all, and parts of at least one picture", work.pictures, work.batch, work.chunks, MOST_BATCH);
+        return osp_fail(OSP_USAGE,
+                        "%d pictures in batches of %d, each in %d parts; allowed are batches of 1 to %d, no larger than "
+                        "all, and parts of at least one picture",
+                        work.pictures, work.batch, work.chunks, MOST_BATCH);
     if (m->picture_count == 0)
         return osp_fail(OSP_USAGE, "no picture to measure with");
     struct work *grown = realloc(m->works, ((size_t)m->work_count + 1) * sizeof *grown);

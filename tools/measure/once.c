@@ -1,4 +1,6 @@
-/* What is known apart from runs: of the program, of the machine, of a column; and memory, clocks and heat as the system gives them. */
+/* What is known apart from runs: of the program, of the machine, of a column; and memory, clocks and heat as the system gives
+ * them. */
+#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <spawn.h>
@@ -7,7 +9,6 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "inside.h"
@@ -235,9 +236,10 @@ osp_status study_describe(struct measure *m)
     const struct {
         char **out;
         const char *text;
-    } texts[] = {{&study->version, OSP_VERSION},   {&study->commit, commit_name()},          {&study->date, date},
-                 {&study->model_path, model.path}, {&study->model_sha256, model.sha256},     {&study->architecture, model.architecture},
-                 {&study->resize, model.resize}};
+    } texts[] = {
+        {&study->version, OSP_VERSION},   {&study->commit, commit_name()},      {&study->date, date},
+        {&study->model_path, model.path}, {&study->model_sha256, model.sha256}, {&study->architecture, model.architecture},
+        {&study->resize, model.resize}};
     osp_status status = OSP_OK;
     for (size_t i = 0; !status && i < sizeof texts / sizeof *texts; i++)
         status = set_text(texts[i].out, texts[i].text);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 enum { KEPT = 16, RUNS = 6, FMA_DATA = 64 };
-static const double fma_seconds = 0.01;                                       /* of a run */
+static const double fma_seconds = 0.01;                                             /* of a run */
 static const size_t least_bytes = (size_t)64 << 20, most_bytes = (size_t)512 << 20; /* of both arrays */
 
 static struct {

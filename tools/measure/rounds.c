@@ -39,7 +39,8 @@ static void tell(const struct rounds *r, const struct runner *runner)
 
 /* ---- Runs ----------------------------------------------------------------------------------------- */
 
-/* Host memory that a column's run came to at most: what the program had before any column, what this one brought, and the run's own. */
+/* Host memory that a column's run came to at most: what the program had before any column, what this one brought, and the run's
+ * own. */
 static void note_memory(struct rounds *r, const struct runner *runner, double before)
 {
     struct subject *subject = &r->m->subjects[runner->c];
@@ -48,7 +49,8 @@ static void note_memory(struct rounds *r, const struct runner *runner, double be
     double bytes = r->m->base_bytes + subject->own_bytes + fmax(0, peak_resident_bytes() - before);
     subject->own_bytes += resident_bytes() - before;
     if (!isnan(subject->device_bytes))
-        bytes = osp_session_memory(subject->session, &free_bytes, &total) ? NAN : (double)(total - free_bytes) - subject->device_bytes;
+        bytes = osp_session_memory(subject->session, &free_bytes, &total) ? NAN
+                                                                          : (double)(total - free_bytes) - subject->device_bytes;
     if (isnan(cell->peak_bytes) || bytes > cell->peak_bytes)
         cell->peak_bytes = bytes;
 }
@@ -92,7 +94,8 @@ static void note_once(struct rounds *r, const struct runner *runner, const struc
     subject->first = tally->total - tally->plan - tally->pack;
 }
 
-/* The run that pays for plan and packing. Where one run takes all the time that the column has, it is the sample too, less those. */
+/* The run that pays for plan and packing. Where one run takes all the time that the column has, it is the sample too, less those.
+ */
 static osp_status warm(struct rounds *r, struct runner *runner)
 {
     struct tally tally;

@@ -262,9 +262,8 @@ osp_status run_workload(struct measure *m, int c, int w, struct tally *tally)
     struct part part = {calloc((size_t)at_once, sizeof *part.images), calloc((size_t)at_once, sizeof *part.found), 0};
     *tally = (struct tally){0};
     clear_work(cell);
-    osp_status status = part.images && part.found
-                            ? osp_session_set_size(m->subjects[c].session, work->min_size, work->max_size)
-                            : no_memory();
+    osp_status status =
+        part.images && part.found ? osp_session_set_size(m->subjects[c].session, work->min_size, work->max_size) : no_memory();
     for (int batch = 0; !status && batch < work->pictures; batch += work->batch) {
         int end = batch + work->batch < work->pictures ? batch + work->batch : work->pictures;
         for (int first = batch; !status && first < end; first += at_once) {
