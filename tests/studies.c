@@ -198,6 +198,13 @@ static void add_detections(struct cell *cell, double shift, int count)
             1 + i % 3, 0.97f - 0.1f * (float)i, {(float)(20 + 60 * i + shift), 30, (float)(120 + 60 * i), 200}};
 }
 
+/* Noise of its own, so that ratios of columns have intervals. */
+static void unsettle(struct samples *samples, int seed)
+{
+    for (int i = 0; i < samples->count; i++)
+        samples->values[i] *= 1 + 0.01 * ((i * 7 + seed * 5) % 11 - 5);
+}
+
 static void add_agreement(struct study *study, int b, int missing, double box)
 {
     struct agreement *agreement;
@@ -280,6 +287,11 @@ void studies_full(struct study *out)
         }
         if (made[c].emulated || made[c].foreign)
             column->peak_flops = column->peak_bytes = NAN;
+        for (int w = 0; w < column->cell_count; w++) {
+            unsettle(&column->cells[w].total, c);
+            for (int i = 0; i < column->cells[w].stage_count; i++)
+                unsettle(&column->cells[w].stages[i].seconds, c + 3 * i);
+        }
         add_detections(&column->cells[0], c == 6 ? 3 : 0.001 * c, c == 6 ? 3 : 4);
         if (c > 0 && !made[c].foreign)
             add_agreement(out, c, c == 6, c == 6 ? 3 : 0.001 * c);

@@ -20,13 +20,15 @@ static double round_up(double x)
     return power * (digit < 2 ? 2 : digit < 5 ? 5 : 10);
 }
 
-static void linear_ticks(struct axis *axis, double high, int most)
+static void linear_ticks(struct axis *axis, double low, double high, int most)
 {
-    double step = round_up(high / (most - 1));
-    axis->low = 0;
+    double step = round_up((high > low ? high - low : high) / (most - 1));
+    axis->low = step * floor(low / step * (1 + 1e-9));
     axis->high = step * ceil(high / step * (1 - 1e-9));
-    for (double tick = 0; tick <= axis->high * (1 + 1e-9) && axis->tick_count < most; tick += step)
-        axis->ticks[axis->tick_count++] = tick;
+    if (axis->high <= axis->low)
+        axis->high = axis->low + step;
+    for (int i = 0; axis->low + i * step <= axis->high * (1 + 1e-9) && i < AXIS_TICKS; i++)
+        axis->ticks[axis->tick_count++] = axis->low + i * step;
 }
 
 /* Ticks at 1, 2, 5 of each decade, or at each decade, or at each n-th, whichever is the first to be few enough. */
@@ -62,13 +64,13 @@ struct axis axis_make(double low, double high, bool log, enum unit unit, int mos
     most = most < 2 ? 2 : most > AXIS_TICKS ? AXIS_TICKS : most;
     bool usable = isfinite(low) && isfinite(high) && high > 0 && low <= high && (!log || low > 1e-30) && high < 1e30;
     if (!usable) {
-        low = 1;
+        low = log;
         high = log ? 10 : 1;
     }
     if (log)
         log_ticks(&axis, low, high, most);
     else
-        linear_ticks(&axis, high, most);
+        linear_ticks(&axis, low, high, most);
     return axis;
 }
 

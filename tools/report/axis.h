@@ -18,8 +18,8 @@ struct axis {
     int tick_count;
 };
 
-/* An axis over low..high, widened to round ticks, at most `most` of them (2..AXIS_TICKS). A linear one starts at 0. Of an empty
- * or unusable range (NaN, reversed, not positive on a logarithmic axis) it makes 0..1 or 1..10. */
+/* An axis over low..high, widened to round ticks, at most `most` of them (2..AXIS_TICKS). Of an empty or
+ * unusable range (NaN, reversed, not positive on a logarithmic axis) it makes 0..1 or 1..10. */
 struct axis axis_make(double low, double high, bool log, enum unit unit, int most);
 
 double axis_at(const struct axis *axis, double value); /* clamped to the axis */

@@ -70,7 +70,7 @@ static size_t characters(const char *text)
     return count;
 }
 
-enum { CHARACTER = 7 }; /* pixels of an average character at 13 px, rounded up */
+enum { CHARACTER = 8 }; /* pixels of an average character at 13 px in a wide face */
 
 double canvas_text_width(const char *text) { return (double)characters(text) * CHARACTER; }
 
@@ -192,5 +192,5 @@ void canvas_axis_left(const struct canvas *canvas, const struct axis *axis, doub
         canvas_line(canvas, "grid", x, y, right, y);
         canvas_text(canvas, x - 6, y + 4, "soft", "end", 1e6, figure_tick(text, axis->ticks[i], axis->unit));
     }
-    canvas_text(canvas, 0, axis->to - 12, "soft", "start", canvas->width, title);
+    canvas_text(canvas, 0, axis->to - 15, "soft", "start", canvas->width, title);
 }

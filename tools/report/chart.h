@@ -57,7 +57,7 @@ struct series {
     bool faint;
     const struct chart_point *points;
     int count;
-    bool fitted; /* lines: a dashed line fixed + each * x */
+    bool fitted, fit_per_x; /* lines: a dashed line fixed + each * x; per_x: that over x */
     double fixed, each;
 };
 struct mark { /* lines: a value of x, with words */

@@ -2,7 +2,7 @@
 
 #include "chart.h"
 
-enum { GUTTER = 92, PITCH = 11, PAD = 10 };
+enum { GUTTER = 100, PITCH = 9, PAD = 10 };
 
 static void range(const struct dots *dots, double *low, double *high)
 {
@@ -28,7 +28,7 @@ static void draw_point(const struct canvas *canvas, const struct axis *axis, con
     snprintf(class, sizeof class, "hair s%d", series->style % CHART_STYLES);
     if (isfinite(p->low) && isfinite(p->high))
         canvas_line(canvas, class, axis_at(axis, p->low), y, axis_at(axis, p->high), y);
-    canvas_mark(canvas, axis_at(axis, p->x), y, 4, series->style, series->faint, p->title);
+    canvas_mark(canvas, axis_at(axis, p->x), y, 3.5, series->style, series->faint, p->title);
 }
 
 void chart_dots(const struct canvas *canvas, const struct dots *dots)
@@ -36,8 +36,7 @@ void chart_dots(const struct canvas *canvas, const struct dots *dots)
     double low, high;
     range(dots, &low, &high);
     bool log = low > 0 && high > 3 * low;
-    double floor = log ? low : 0;
-    struct axis axis = axis_make(floor, high, log, dots->unit, canvas->width > 500 ? 8 : 5);
+    struct axis axis = axis_make(low, high, log, dots->unit, canvas->width > 500 ? 8 : 5);
     axis.from = GUTTER;
     axis.to = canvas->width - 14;
     double row = dots->series_count * PITCH + PAD, top = canvas_legend(canvas, 0, dots->series, dots->series_count, false) + 6;

@@ -3,7 +3,7 @@
 
 #include "chart.h"
 
-enum { LEFT = 62, RIGHT = 16, TITLE = 22, PLOT_WIDE = 300, PLOT_NARROW = 240, FOOT = 46 };
+enum { LEFT = 62, RIGHT = 16, TITLE = 26, PLOT_WIDE = 300, PLOT_NARROW = 240, FOOT = 46 };
 
 /* The plot's corners. */
 struct plot {
@@ -81,7 +81,7 @@ static void draw_fit(const struct plot *plot, const struct series *series)
     for (int i = 0; i <= STEPS && last > first; i++) {
         double t = (double)i / STEPS;
         double x = plot->x.log ? first * pow(last / first, t) : first + (last - first) * t;
-        double y = series->fixed + series->each * x;
+        double y = series->fit_per_x ? series->fixed / x + series->each : series->fixed + series->each * x;
         if (axis_holds(&plot->y, y) && axis_holds(&plot->y, before_y))
             canvas_line(plot->canvas, class, axis_at(&plot->x, before_x), axis_at(&plot->y, before_y), axis_at(&plot->x, x),
                         axis_at(&plot->y, y));
@@ -134,8 +134,8 @@ void chart_lines(const struct canvas *canvas, const struct lines *lines)
     if (lines->ideal)
         widen(y, x[1]);
     int ticks = canvas->width > 500 ? 9 : 5;
-    struct plot plot = {canvas, axis_make(x[0], x[1], lines->x_log, lines->x_unit, ticks),
-                        axis_make(y[0], y[1], lines->y_log, lines->y_unit, 7)};
+    struct plot plot = {canvas, axis_make(lines->x_log ? x[0] : 0, x[1], lines->x_log, lines->x_unit, ticks),
+                        axis_make(lines->y_log ? y[0] : 0, y[1], lines->y_log, lines->y_unit, 7)};
     if (lines->x_ticks && lines->x_tick_count <= AXIS_TICKS && lines->x_tick_count > 1) {
         for (int i = 0; i < lines->x_tick_count; i++)
             plot.x.ticks[i] = lines->x_ticks[i];

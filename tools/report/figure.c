@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Three significant digits without an exponent: 1234, 123, 12.3, 1.23, 0.123. */
+/* Three significant digits without an exponent: 1234, 123, 12.3, 1.23, 0.123, 0.0123. */
 static void digits(char text[FIGURE_ROOM], double value, const char *suffix)
 {
     double size = fabs(value);
-    int decimals = size >= 99.95 || value == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
+    int decimals = size >= 99.95 || value == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size >= 0.09995 ? 3 : 4;
     snprintf(text, FIGURE_ROOM, "%.*f%s", decimals, value, suffix);
 }
 
@@ -62,7 +62,7 @@ const char *figure(char text[FIGURE_ROOM], double value, enum unit unit)
         digits(text, value / 1e9, " GHz");
         break;
     case UNIT_PLAIN:
-        snprintf(text, FIGURE_ROOM, "%.6g", value);
+        snprintf(text, FIGURE_ROOM, fabs(value) < 1000 ? "%.3g" : "%.6g", value);
         break;
     }
     return text;

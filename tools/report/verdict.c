@@ -1,5 +1,6 @@
 /* The answer in words. */
 #include <math.h>
+#include <stdio.h>
 
 #include "view.h"
 
@@ -18,6 +19,9 @@ static void add_comparison(const struct view *view, char *out)
 {
     char before[FIGURE_ROOM], after[FIGURE_ROOM], ratio[FIGURE_ROOM];
     const char *fast = name_of(view, view->after), *slow = name_of(view, view->before);
+    char device[160] = "";
+    if (view->gpu && text_or(view->study->columns[view->after].device, "")[0])
+        snprintf(device, sizeof device, " (%.140s)", view->study->columns[view->after].device);
     struct estimate e = view_speedup(view->study, view->before, view->after, view->main);
     figure(before, view_per_picture(view->study, view->before, view->main), UNIT_SECONDS);
     figure(after, view_per_picture(view->study, view->after, view->main), UNIT_SECONDS);
@@ -27,13 +31,13 @@ static void add_comparison(const struct view *view, char *out)
                  : e.value > 1         ? "Yes"
                                        : "No");
     if (estimate_is_noise(&e))
-        text_add(out, VERDICT_ROOM, "%s takes %s for a picture and %s takes %s", fast, after, slow, before);
+        text_add(out, VERDICT_ROOM, "%s%s takes %s for a picture and %s takes %s", fast, device, after, slow, before);
     else if (e.value > 1)
-        text_add(out, VERDICT_ROOM, "%s takes %s for a picture where %s takes %s: it is %s as fast", fast, after, slow, before,
-                 figure(ratio, e.value, UNIT_RATIO));
+        text_add(out, VERDICT_ROOM, "%s%s takes %s for a picture where %s takes %s: it is %s as fast", fast, device, after, slow,
+                 before, figure(ratio, e.value, UNIT_RATIO));
     else
-        text_add(out, VERDICT_ROOM, "%s takes %s for a picture where %s takes %s: it takes %s as long", fast, after, slow, before,
-                 figure(ratio, 1 / e.value, UNIT_RATIO));
+        text_add(out, VERDICT_ROOM, "%s%s takes %s for a picture where %s takes %s: it takes %s as long", fast, device, after,
+                 slow, before, figure(ratio, 1 / e.value, UNIT_RATIO));
     if (e.value < 1 && !estimate_is_noise(&e))
         e = (struct estimate){1 / e.value, 1 / e.high, 1 / e.low};
     add_interval(out, &e);
@@ -131,8 +135,8 @@ const char *verdict_why(const struct view *view, char out[VERDICT_ROOM])
             largest = i;
     double total = samples_median(&cell->total), part = largest >= 0 ? view_stage_seconds(cell, names[largest]) : 0;
     if (part > 0 && part < total)
-        text_add(out, VERDICT_ROOM, "%s takes %s of a run of %s: were it free, a run would be %s as fast.", names[largest],
-                 figure(share, part / total, UNIT_SHARE), name_of(view, column),
+        text_add(out, VERDICT_ROOM, "The largest stage, %s, takes %s of a run of %s: were it free, a run would be %s as fast.",
+                 names[largest], figure(share, part / total, UNIT_SHARE), name_of(view, column),
                  figure(gain, total / (total - part), UNIT_RATIO));
     int findings = 0;
     for (int i = 0; i < view->study->finding_count; i++)

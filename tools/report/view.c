@@ -142,12 +142,21 @@ static int main_workload(const struct study *study)
     return -1;
 }
 
+/* Another program's figures on this machine are a yardstick, not a side of the question. */
+static bool other_program(const struct view *view, int column)
+{
+    const struct column *of = &view->study->columns[column];
+    return of->foreign && view->reference >= 0 && of->machine == view->study->columns[view->reference].machine &&
+           !view->study->columns[view->reference].foreign;
+}
+
 /* The fastest real column that is, or is not, a GPU (kind 1, 0; -1: any), other than `but`. */
 static int fastest(const struct view *view, int kind, int but)
 {
     int best = -1;
     for (int c = 0; c < view->study->column_count; c++) {
-        if (c == but || !view_real(view->study, c, view->main) || (kind >= 0 && view->study->columns[c].gpu != (kind == 1)))
+        if (c == but || !view_real(view->study, c, view->main) || other_program(view, c) ||
+            (kind >= 0 && view->study->columns[c].gpu != (kind == 1)))
             continue;
         if (best < 0 || view_per_picture(view->study, c, view->main) < view_per_picture(view->study, best, view->main))
             best = c;
