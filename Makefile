@@ -120,6 +120,7 @@ $(BUILD)/tests/test_example: | $(BUILD)/tests/example
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 -include tests/fuzz/fuzz.mk
+-include tests/sim/sim.mk
 -include tests/emu/emu.mk
 -include tools/ptx/ptx.mk
 

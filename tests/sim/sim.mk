@@ -1,0 +1,4 @@
+# The program with one backend more, whose costs are set: OSPREY_SIM, tests/sim/sim.c. sim.o comes before the library.
+$(BUILD)/tests/osprey-sim: $(BUILD)/tests/sim/sim.o $(BUILD)/tools/osprey.o $(TOOL_OBJ) $(BUILD)/libosprey.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
