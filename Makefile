@@ -89,7 +89,16 @@ $(BUILD)/libosprey.a: $(LIB_OBJ)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D); echo "  CC    $<"
-	$(Q)$(CC) $(CPPFLAGS) -DOSP_COMMIT='"$(COMMIT)"' -DOSP_PREFIX='"$(PREFIX)"' -DOSP_SOURCE='"$(CURDIR)"' $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Where things are goes only to those who ask, and the commit's name is looked at in every build: figures say what made them.
+$(BUILD)/models/model.o: CPPFLAGS += -DOSP_PREFIX='"$(PREFIX)"' -DOSP_SOURCE='"$(CURDIR)"'
+$(HELP_OBJ) $(TEST_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/gpu/%.o: CPPFLAGS += -DOSP_SOURCE='"$(CURDIR)"'
+$(BUILD)/tools/text.o $(BUILD)/tests/gpu/check.o: CPPFLAGS += -DOSP_COMMIT='"$(COMMIT)"'
+$(BUILD)/tools/text.o $(BUILD)/tests/gpu/check.o: $(BUILD)/commit
+$(BUILD)/commit: always
+	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+.PHONY: always
 
 # Notes what was found, for the next build to compare with.
 with-onednn:
