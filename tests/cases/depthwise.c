@@ -38,6 +38,13 @@ static const struct test_case cases[] = {
     {"5x5 s2", FILTER(5, 5, 2, 2, OSP_RELU), .in = {REAL(2, 21, 40, 9)}, .constant = {REAL(9, 1, 5, 5), REAL(9)}},
     {"5x5 s2, whole vectors", FILTER(5, 5, 2, 2, OSP_HARDSWISH), .in = {REAL(1, 13, 22, 24)},
      .constant = {REAL(24, 1, 5, 5), REAL(24)}},
+    {"3x3, one row of five", FILTER(3, 3, 1, 1, OSP_LINEAR), .in = {REAL(2, 1, 5, 17)},
+     .constant = {REAL(17, 1, 3, 3), REAL(17)}},
+    {"5x5 s2, two rows of six", FILTER(5, 5, 2, 2, OSP_RELU6), .in = {REAL(2, 3, 11, 33)}, .constant = {REAL(33, 1, 5, 5)}},
+    {"5x5, hardly padded", FILTER(5, 5, 1, 1, OSP_HARDSIGMOID), .in = {REAL(1, 5, 13, 48)},
+     .constant = {REAL(48, 1, 5, 5), REAL(48)}},
+    {"3x3 s2, padding 2", FILTER(3, 3, 2, 2, OSP_LINEAR), .in = {WHOLE(1, 4, 9, 19)},
+     .constant = {WHOLE(19, 1, 3, 3)}},
     {"7x7 s2", FILTER(7, 7, 2, 3, OSP_LINEAR), .in = {WHOLE(1, 15, 30, 5)}, .constant = {WHOLE(5, 1, 7, 7), WHOLE(5)}},
     {"3x3 s3, no padding", FILTER(3, 3, 3, 0, OSP_LINEAR), .in = {WHOLE(1, 12, 31, 33)}, .constant = {WHOLE(33, 1, 3, 3)}},
     {"1x5", FILTER(1, 5, 1, 0, OSP_LINEAR), .in = {WHOLE(1, 3, 30, 8)}, .constant = {WHOLE(8, 1, 1, 5)}},
@@ -53,6 +60,7 @@ static const struct test_case cases[] = {
 };
 
 static const struct case_rung rungs[] = {
+    {"cpu/depthwise/rows", .may_refuse = true},
     {"onednn/depthwise/direct", .own_order = true, .loses_nan = true},
 };
 
