@@ -139,7 +139,7 @@ install: run-all
 	install -m 644 $(BUILD)/libosprey.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libosprey-emu-check.so $(BUILD)/libcuda-ptx.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 runtime/osprey.h $(DESTDIR)$(PREFIX)/include/runtime/
-	install -m 644 models/demo/demo.safetensors $(DESTDIR)$(PREFIX)/share/osprey/
+	install -m 644 models/demo/demo.safetensors models/demo/astronaut.png models/demo/camera.png $(DESTDIR)$(PREFIX)/share/osprey/
 	install -m 644 tools/osprey.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 clean:

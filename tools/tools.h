@@ -23,6 +23,7 @@ enum exit_status {
 int tool_detect(int argc, char **argv);
 int tool_convert(int argc, char **argv);
 int tool_info(int argc, char **argv);
+int tool_compare(int argc, char **argv);
 
 extern const char exit_help[]; /* the exit statuses, for --help */
 

@@ -9,7 +9,7 @@ struct picture_file {
     char *name;
     void *data;
     size_t size;
-    double megapixels;
+    int height, width;
 };
 
 /* What the study's column of the same index does not say. */
@@ -42,6 +42,9 @@ osp_status measure_fail_column(struct measure *m, int c);
 /* ---- run.c ---------------------------------------------------------------------------------------- */
 
 enum { TALLY_STAGES = 16 };
+
+/* Which picture is the i-th of a workload. */
+int picture_of(const struct measure *m, int w, int i);
 
 /* Seconds of one run of a whole workload. */
 struct tally {

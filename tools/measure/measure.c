@@ -59,6 +59,10 @@ void measure_free(struct measure *m)
         free(m->pictures[i].name);
         free(m->pictures[i].data);
     }
+    for (int i = 0; i < m->work_count; i++) {
+        free((int *)(uintptr_t)m->works[i].order);
+        free((int *)(uintptr_t)m->works[i].ends);
+    }
     osp_model_close(m->model);
     free(m->subjects);
     free(m->pictures);
@@ -68,6 +72,17 @@ void measure_free(struct measure *m)
 
 const struct osp_model *measure_model(const struct measure *m) { return m->model; }
 int measure_pictures(const struct measure *m) { return m->picture_count; }
+
+void measure_picture_size(const struct measure *m, int picture, int *height, int *width)
+{
+    *height = m->pictures[picture].height;
+    *width = m->pictures[picture].width;
+}
+
+int picture_of(const struct measure *m, int w, int i)
+{
+    return m->works[w].order ? m->works[w].order[i] : i % m->picture_count;
+}
 
 struct osp_session *measure_session(const struct measure *m, int column) { return m->subjects[column].session; }
 
@@ -92,9 +107,8 @@ osp_status measure_add_bytes(struct measure *m, const char *name, void *data, si
         free(data);
         return status;
     }
-    double megapixels = (double)image->width * (double)image->height / 1e6;
+    m->pictures[m->picture_count++] = (struct picture_file){copy, data, size, image->height, image->width};
     osp_image_free(image);
-    m->pictures[m->picture_count++] = (struct picture_file){copy, data, size, megapixels};
     return OSP_OK;
 }
 
@@ -201,6 +215,29 @@ osp_status measure_add_column(struct measure *m, const char *text, int *out)
 
 /* ---- Workloads ------------------------------------------------------------------------------------ */
 
+/* A copy of a list in struct work; NULL stays NULL. */
+static osp_status copy_list(const int **list, int count)
+{
+    int *copy = *list ? malloc((size_t)count * sizeof *copy) : NULL;
+    if (copy)
+        memcpy(copy, *list, (size_t)count * sizeof *copy);
+    osp_status status = *list && !copy ? no_memory() : OSP_OK;
+    *list = copy;
+    return status;
+}
+
+static osp_status copy_lists(const struct measure *m, struct work *work)
+{
+    int runs = 0;
+    while (work->ends && work->ends[runs] < work->pictures)
+        runs++;
+    for (int i = 0; work->order && i < work->pictures; i++)
+        if (work->order[i] < 0 || work->order[i] >= m->picture_count)
+            return osp_fail(OSP_USAGE, "picture %d of %d", work->order[i], m->picture_count);
+    osp_status status = copy_list(&work->order, work->pictures), second = copy_list(&work->ends, runs + 1);
+    return status ? status : second;
+}
+
 osp_status measure_add_work(struct measure *m, const char *name, const char *sweep, const struct work *asked, int *out)
 {
     struct work work = *asked;
@@ -221,14 +258,18 @@ osp_status measure_add_work(struct measure *m, const char *name, const char *swe
         return no_memory();
     m->works = grown;
     osp_status status = study_add_workload(m->study, name, sweep, &workload);
+    if (!status)
+        status = copy_lists(m, &work);
     if (status)
         return status;
     workload->pictures = work.pictures;
     workload->batch = work.batch;
     workload->chunks = work.chunks;
-    for (int i = 0; i < work.pictures; i++)
-        workload->megapixels += m->pictures[i % m->picture_count].megapixels;
     *out = m->work_count;
     m->works[m->work_count++] = work;
+    for (int i = 0; i < work.pictures; i++) {
+        const struct picture_file *picture = &m->pictures[picture_of(m, *out, i)];
+        workload->megapixels += (double)picture->height * picture->width / 1e6;
+    }
     return OSP_OK;
 }

@@ -43,6 +43,8 @@ struct work {
     int batch;              /* at a time; 0: all */
     int chunks;             /* the runs that one batch is cut into; 0: 1 */
     int min_size, max_size; /* of the network's input, as osp_session_set_size has it; 0: as the model says */
+    const int *order; /* [pictures] which picture comes when; NULL: as they were added. Copied. Results stand in this order too */
+    const int *ends;  /* how many pictures are done after each run, rising to `pictures`; NULL: batch after batch. Copied */
 };
 
 /* Opens the model, and fills in what the study says of it, of this program and of this machine. The study must outlive the
@@ -59,6 +61,7 @@ void measure_set_options(struct measure *m, const struct measure_options *option
 osp_status measure_add_file(struct measure *m, const char *path);
 osp_status measure_add_bytes(struct measure *m, const char *name, void *data, size_t size);
 int measure_pictures(const struct measure *m);
+void measure_picture_size(const struct measure *m, int picture, int *height, int *width); /* pixels */
 
 /* A column by its spec (spec.h), opened at once. OSP_USAGE: nothing is added. A device that is not there, or fails, is no failure
  * here: the column says why, and is not measured. */

@@ -213,11 +213,11 @@ static void free_part(struct part *part)
     part->count = 0;
 }
 
-static osp_status decode_part(const struct measure *m, int first, int count, struct part *part)
+static osp_status decode_part(const struct measure *m, int w, int first, int count, struct part *part)
 {
     osp_status status = OSP_OK;
     for (part->count = 0; !status && part->count < count; part->count++) {
-        const struct picture_file *file = &m->pictures[(first + part->count) % m->picture_count];
+        const struct picture_file *file = &m->pictures[picture_of(m, w, first + part->count)];
         struct osp_image *image = NULL;
         status = osp_image_decode(file->name, file->data, file->size, NULL, &image);
         part->images[part->count] = image;
@@ -232,7 +232,7 @@ static osp_status run_part(struct measure *m, int c, int w, int first, int count
     struct cell *cell = &m->study->columns[c].cells[w];
     struct osp_session *session = m->subjects[c].session;
     double start = now();
-    osp_status status = decode_part(m, first, count, part);
+    osp_status status = decode_part(m, w, first, count, part);
     double decoded = now();
     if (!status)
         status = osp_detect_batch(session, (const struct osp_image *const *)part->images, count, part->found);
@@ -264,8 +264,8 @@ osp_status run_workload(struct measure *m, int c, int w, struct tally *tally)
     clear_work(cell);
     osp_status status =
         part.images && part.found ? osp_session_set_size(m->subjects[c].session, work->min_size, work->max_size) : no_memory();
-    for (int batch = 0; !status && batch < work->pictures; batch += work->batch) {
-        int end = batch + work->batch < work->pictures ? batch + work->batch : work->pictures;
+    for (int batch = 0, k = 0, end; !status && batch < work->pictures; batch = end) {
+        end = work->ends ? work->ends[k++] : batch + work->batch < work->pictures ? batch + work->batch : work->pictures;
         for (int first = batch; !status && first < end; first += at_once) {
             status = run_part(m, c, w, first, first + at_once < end ? at_once : end - first, &part, tally);
             double start = now(); /* giving the pictures back is part of a run */
