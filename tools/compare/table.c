@@ -134,6 +134,8 @@ static void print_stage_ratios(const struct view *view, int workload, const int 
     fprintf(out, "\ntimes as fast as %s, by stage (~: within the noise; ?: too few runs to tell; -: under 1 %% of a run)\n",
             name_of(view->study, view->reference, name));
     for (int s = 0; s < stage_count; s++) {
+        if (!is_part(stages[s]))
+            continue;
         fprintf(out, "%-*s", STAGE_WIDTH, stages[s]);
         for (int i = 0; i < count; i++)
             print_stage_ratio(view, workload, columns[i], stages[s], out);
