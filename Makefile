@@ -132,6 +132,7 @@ $(BUILD)/tests/test_example: | $(BUILD)/tests/example
 -include tests/sim/sim.mk
 -include tests/emu/emu.mk
 -include tools/ptx/ptx.mk
+-include tools/peers/peers.mk
 
 install: run-all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/runtime $(DESTDIR)$(PREFIX)/share/osprey $(DESTDIR)$(PREFIX)/share/man/man1
