@@ -62,7 +62,8 @@ def ncnn(name, base, threads):
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
     if net.load_param(base + ".ncnn.param") or net.load_model(base + ".ncnn.bin"):
         raise RuntimeError("the files that pnnx wrote cannot be read")
-    batch = library.Mat(np.load(base + ".input.npy")[0]).clone()
+    pixels = np.load(base + ".input.npy")[0]
+    batch = library.Mat(pixels).clone()  # a Mat does not keep the array alive that it is made from
     wanted = list(np.load(base + ".heads.npz").values())
 
     def run():
