@@ -31,25 +31,26 @@ static void program_folder(char *folder, size_t size)
 }
 
 /* Beside the program as it is built or installed, in the source tree it was built from, where it was to be installed. */
-static osp_status find_demo(char *path, size_t size)
+osp_status osp_shipped_file(const char *name, char *path, size_t size)
 {
     char folder[PATH_MAX / 2];
     program_folder(folder, sizeof folder);
     const struct {
         const char *base, *rest;
-    } places[] = {{folder, "/../models/demo/" DEMO},
-                  {folder, "/../share/osprey/" DEMO},
-                  {OSP_SOURCE, "/models/demo/" DEMO},
-                  {OSP_PREFIX, "/share/osprey/" DEMO}};
+    } places[] = {{folder, "/../models/demo/"},
+                  {folder, "/../share/osprey/"},
+                  {folder, "/../../models/demo/"}, /* a test program's */
+                  {OSP_SOURCE, "/models/demo/"},
+                  {OSP_PREFIX, "/share/osprey/"}};
     enum { PLACES = sizeof places / sizeof *places };
     for (int i = 0; i < PLACES; i++) {
-        snprintf(path, size, "%s%s", places[i].base, places[i].rest);
-        if (!access(path, R_OK))
+        int length = snprintf(path, size, "%s%s%s", places[i].base, places[i].rest, name);
+        if (length > 0 && (size_t)length < size && !access(path, R_OK))
             return OSP_OK;
     }
-    return osp_fail(OSP_UNREADABLE, "the demo model is in none of %s%s, %s%s, %s%s, %s%s: name a model file", places[0].base,
-                    places[0].rest, places[1].base, places[1].rest, places[2].base, places[2].rest, places[3].base,
-                    places[3].rest);
+    return osp_fail(OSP_UNREADABLE, "%s, which ships with osprey, is in none of %s%s, %s%s, %s%s, %s%s", name, places[0].base,
+                    places[0].rest, places[1].base, places[1].rest, places[3].base, places[3].rest, places[4].base,
+                    places[4].rest);
 }
 
 /* ---- Opening -------------------------------------------------------------------------------------- */
@@ -67,7 +68,7 @@ static int64_t count_parameters(const struct osp_safetensors *file)
 osp_status osp_model_open(const char *path, struct osp_model **out)
 {
     char demo[PATH_MAX];
-    osp_status status = path ? OSP_OK : find_demo(demo, sizeof demo);
+    osp_status status = path ? OSP_OK : osp_shipped_file(DEMO, demo, sizeof demo);
     if (status)
         return status;
     struct osp_model *model = calloc(1, sizeof *model);

@@ -228,6 +228,10 @@ osp_status osp_session_value(struct osp_session *session, const char *name, floa
  * rule: "double" or "f32-reciprocal" (torchvision 0.12 to 0.14 and exported graphs); spec 1.1. */
 osp_status osp_resized_size(const char *rule, int min_size, int max_size, int height, int width, int *out_height, int *out_width);
 
+/* The path of a file that ships with osprey: "demo.safetensors" and the photos "astronaut.png" and "camera.png". OSP_UNREADABLE: it is
+ * nowhere. */
+osp_status osp_shipped_file(const char *name, char *path, size_t size);
+
 /* Names of the compiled-in backends; NULL past the last. */
 const char *osp_backend_name(int i);
 
