@@ -16,30 +16,14 @@ struct csv {
     size_t size;
 };
 
-static void put_field(FILE *stream, const char *text)
-{
-    char *clean = clean_text(text, false);
-    bool quote = clean && strpbrk(clean, ",\"");
-    if (quote)
-        fputc('"', stream);
-    for (const char *p = clean; p && *p; p++) {
-        if (*p == '"')
-            fputc('"', stream);
-        fputc(*p, stream);
-    }
-    if (quote)
-        fputc('"', stream);
-    free(clean);
-}
-
 static osp_status add(struct output *output, const struct result *result)
 {
     struct csv *csv = (struct csv *)output;
     for (int i = 0; i < result->count; i++) {
         const struct osp_detection *d = &result->items[i];
-        put_field(csv->rows, result->file);
+        print_csv_field(csv->rows, result->file);
         fprintf(csv->rows, ",%d,%d,", result->image->width, result->image->height);
-        put_field(csv->rows, osp_model_class(csv->run->model, d->label));
+        print_csv_field(csv->rows, osp_model_class(csv->run->model, d->label));
         fprintf(csv->rows, ",%d,%.*f", d->label, SCORE_DECIMALS, (double)d->score);
         for (int k = 0; k < 4; k++)
             fprintf(csv->rows, ",%.*f", BOX_DECIMALS, (double)d->box[k]);

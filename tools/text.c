@@ -8,7 +8,8 @@
 
 const char exit_help[] = "exit status:\n"
                          "  0  done\n"
-                         "  1  finished, but an image could not be read or processed\n"
+                         "  1  finished, but an image could not be read or processed;\n"
+                         "     bench: something is slower; compare: columns differ; both: a column failed\n"
                          "  2  the command line asks for something that does not exist\n"
                          "  3  a model or checkpoint was refused\n"
                          "  4  a backend, a device or memory is not available\n"
@@ -113,3 +114,27 @@ osp_status stdout_flush(void)
         return OSP_OK;
     return osp_fail(OSP_UNWRITTEN, "standard output cannot be written: %s", errno ? strerror(errno) : "an earlier write failed");
 }
+
+void print_csv_field(FILE *stream, const char *text)
+{
+    char *clean = clean_text(text, false);
+    bool quote = clean && strpbrk(clean, ",\"");
+    if (quote)
+        fputc('"', stream);
+    for (const char *p = clean; p && *p; p++) {
+        if (*p == '"')
+            fputc('"', stream);
+        fputc(*p, stream);
+    }
+    if (quote)
+        fputc('"', stream);
+    free(clean);
+}
+
+osp_status result_open(const char *path, struct osp_writer *out)
+{
+    *out = (struct osp_writer){.stream = stdout};
+    return strcmp(path, "-") == 0 ? OSP_OK : osp_writer_open(path, out);
+}
+
+osp_status result_commit(struct osp_writer *writer) { return writer->path ? osp_writer_commit(writer) : stdout_flush(); }

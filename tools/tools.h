@@ -12,7 +12,8 @@
 /* DESIGN section 9; --help and osprey.1 list them. A signal ends with 128 + its number. */
 enum exit_status {
     EXIT_DONE = 0,
-    EXIT_IMAGE = 1, /* finished, but an image failed */
+    EXIT_IMAGE = 1,     /* finished, but an image failed */
+    EXIT_DIFFERENT = 1, /* finished, but something has become slower, or a column of several failed */
     EXIT_USAGE = 2,
     EXIT_MODEL = 3,    /* a model or checkpoint was refused */
     EXIT_BACKEND = 4,  /* a backend, device, library or memory is not there */
@@ -23,6 +24,7 @@ enum exit_status {
 int tool_detect(int argc, char **argv);
 int tool_convert(int argc, char **argv);
 int tool_info(int argc, char **argv);
+int tool_bench(int argc, char **argv);
 int tool_compare(int argc, char **argv);
 
 extern const char exit_help[]; /* the exit statuses, for --help */
@@ -45,6 +47,14 @@ osp_status stdout_flush(void);
 /* A copy in valid UTF-8 without control characters: bytes that are neither, and newlines, become \xNN. `keep_controls` leaves
  * control characters alone (JSON has its own escapes for them). Free with free(); NULL when out of memory. */
 char *clean_text(const char *text, bool keep_controls);
+
+/* Text as a CSV field (RFC 4180), quoted where it must be. */
+void print_csv_field(FILE *stream, const char *text);
+
+/* A whole file or nothing (runtime/file.h, osp_writer); the path "-" is standard output. */
+struct osp_writer;
+osp_status result_open(const char *path, struct osp_writer *out); /* OSP_UNWRITTEN, OSP_MEMORY */
+osp_status result_commit(struct osp_writer *writer);              /* OSP_UNWRITTEN */
 
 /* The last part of a path. */
 const char *base_name(const char *path);

@@ -111,21 +111,18 @@ static json_t *study_json(const struct study *study)
 
 osp_status study_save(const struct study *study, const char *path)
 {
-    struct osp_writer writer = {.stream = stdout};
-    bool standard = strcmp(path, "-") == 0;
-    osp_status status = standard ? OSP_OK : osp_writer_open(path, &writer);
-    if (status)
-        return status;
+    struct osp_writer writer;
     json_t *object = study_json(study);
-    if (!object) {
-        if (!standard)
-            osp_writer_abandon(&writer);
+    if (!object)
         return osp_fail(OSP_MEMORY, "out of memory while a study is written");
+    osp_status status = result_open(path, &writer);
+    if (!status) {
+        json_dumpf(object, writer.stream, JSON_COMPACT);
+        fputc('\n', writer.stream);
+        status = result_commit(&writer);
     }
-    json_dumpf(object, writer.stream, JSON_COMPACT);
-    fputc('\n', writer.stream);
     json_decref(object);
-    return standard ? stdout_flush() : osp_writer_commit(&writer);
+    return status;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------------- */
