@@ -13,6 +13,7 @@ static const struct command {
     {"detect", tool_detect, "find objects in pictures"},
     {"convert", tool_convert, "turn a PyTorch checkpoint into a weight file"},
     {"info", tool_info, "what is in a weight file, and what running it costs"},
+    {"bench", tool_bench, "where the time goes, measured"},
     {"compare", tool_compare, "backends beside one another: times, agreement, and why one is not faster"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -1,0 +1,29 @@
+/* Has anything become slower since an earlier study? */
+#ifndef OSPREY_TOOLS_MEASURE_AGAINST_H
+#define OSPREY_TOOLS_MEASURE_AGAINST_H
+
+#include <stdio.h>
+
+#include "statistics.h"
+
+/* What can be compared: the same model, and at least one column of the same name that did the same work: pictures, batch and,
+ * where it is known already, input size. OSP_USAGE says what differs. */
+osp_status against_check(const struct study *old, const struct study *new);
+
+/* Two sets of runs that were not taken together: the ratio of `new` to `old`, which is the median of the ratios of all pairs, and
+ * its 99 % interval by Mann and Whitney's ranks (Hodges and Lehmann 1963); with fewer than 8 runs on a side no interval. */
+struct estimate samples_ratio_unpaired(const struct samples *new, const struct samples *old);
+
+enum verdict { VERDICT_SAME, VERDICT_SLOWER, VERDICT_FASTER };
+
+/* Slower: the whole interval lies above 1 + least, and the fastest tenth of the runs has moved by as much, which a noisy
+ * neighbour of a few runs cannot do; and the difference is at least a thousandth of `total`, the median of all. Without an
+ * interval: every new run is slower than every old one by that much. */
+enum verdict against_judge(const struct samples *new, const struct samples *old, double least, double total,
+                           struct estimate *ratio);
+
+/* Says what was measured elsewhere or otherwise than now, then has a line for each stage and total that differs. *slower: how
+ * many are slower. OSP_USAGE: nothing was measured in both. */
+osp_status against_print(const struct study *old, const struct study *new, double least, FILE *stream, int *slower);
+
+#endif
