@@ -5,14 +5,9 @@
  * LIMIT   memory; each thread also works out its place by four divisions
  * NEEDS   any shape
  */
-#include "kernels/device.h"
+#include "kernels/maxpool/maxpool.h"
 
 constexpr int BLOCK = 256;
-
-struct maxpool_shape {
-    int h, w, c, p, q;
-    struct osp_maxpool_attrs filter;
-};
 
 CUDA_KERNEL(maxpool_naive, BLOCK, const float *x, /* (N,H,W,C) */
             float *y,                             /* (N,P,Q,C) */
@@ -28,22 +23,17 @@ CUDA_KERNEL(maxpool_naive, BLOCK, const float *x, /* (N,H,W,C) */
     int y0 = p * s.filter.stride - s.filter.pad, x0 = q * s.filter.stride - s.filter.pad;
     float best = -INFINITY;
     for (int row = y0 < 0 ? 0 : y0; row < y0 + s.filter.r && row < s.h; row++)
-        for (int column = x0 < 0 ? 0 : x0; column < x0 + s.filter.s && column < s.w; column++) {
-            float value = image[((int64_t)row * s.w + column) * s.c];
-            if (value > best || value != value) /* NaN wins, as in torch */
-                best = value;
-        }
+        for (int column = x0 < 0 ? 0 : x0; column < x0 + s.filter.s && column < s.w; column++)
+            maxpool_take(best, image[((int64_t)row * s.w + column) * s.c]);
     y[i] = best;
 }
 
 #if CUDA_HOST
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *)
 {
-    const int64_t *in = call->in[0].shape.dim, *out = call->out[0].shape.dim;
-    struct maxpool_shape s = {(int)in[1], (int)in[2], (int)in[3], (int)out[1], (int)out[2], call->attrs->maxpool};
     int64_t count = osp_shape_count(&call->out[0].shape);
     return launch_maxpool_naive(device, cuda_blocks(count, BLOCK), BLOCK, 0, (const float *)call->in[0].data,
-                                (float *)call->out[0].data, count, s);
+                                (float *)call->out[0].data, count, maxpool_of(call));
 }
 
 extern "C" const struct osp_kernel cuda_maxpool_naive = {.name = "naive", .run = run};

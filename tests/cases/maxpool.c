@@ -11,6 +11,10 @@
 /* (1,3,3,2) */
 static const float with_nan[] = {1, 2, 3, -INFINITY, 5, 6, 7, 8, 9, -INFINITY, 11, 12, NAN, 14, INFINITY, 16, 17, -INFINITY};
 
+/* (1,2,3,4): each channel has its NaN in a pixel of its own. */
+static const float with_nan_by_four[] = {NAN, 1,   2, -INFINITY, 3, 4, NAN, -INFINITY, 5,        6, 7, -INFINITY,
+                                         8,   NAN, 9, -INFINITY, 1, 2, 3,   -INFINITY, INFINITY, 5, 6, NAN};
+
 static const struct test_case cases[] = {
     {.name = "stem", .attrs = POOL(3, 3, 2, 1), .in = {UNIFORM(-4, 4, 1, 16, 22, 64)}},
     {.name = "ragged batch", .attrs = POOL(3, 3, 2, 1), .in = {UNIFORM(-4, 4, 2, 7, 9, 5)}},
@@ -20,6 +24,10 @@ static const struct test_case cases[] = {
     {.name = "flat filter", .attrs = POOL(1, 5, 1, 0), .in = {UNIFORM(-4, 4, 1, 3, 11, 3)}},
     {.name = "more padding than stride", .attrs = POOL(5, 5, 1, 2), .in = {UNIFORM(-4, 4, 1, 6, 5, 16)}},
     {.name = "not finite", .attrs = POOL(2, 2, 1, 1), .in = {GIVEN(OSP_F32, with_nan, 1, 3, 3, 2)}, .nan_expected = true},
+    {.name = "not finite, by four",
+     .attrs = POOL(2, 2, 1, 0),
+     .in = {GIVEN(OSP_F32, with_nan_by_four, 1, 2, 3, 4)},
+     .nan_expected = true},
 };
 
 /* Largest of the taps that lie in the map; NaN if one of them is. */
