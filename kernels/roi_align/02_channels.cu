@@ -67,7 +67,8 @@ CUDA_KERNEL(roi_align_channels, BLOCK, struct roi_operands o)
     align<float>(o, taps, o.c);
 }
 
-CUDA_KERNEL(roi_align_channels_by_four, BLOCK, struct roi_operands o)
+/* Left to itself ptxas spills a register to fit a fifth block. */
+CUDA_KERNEL_BLOCKS(roi_align_channels_by_four, BLOCK, 4, struct roi_operands o)
 {
     CUDA_DYNAMIC_SHARED(struct roi_tap, taps);
     align<float4>(o, taps, o.c / 4);
