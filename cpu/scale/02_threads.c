@@ -2,8 +2,8 @@
  *
  * CHANGE  positions are shared out among the threads
  * FASTER  several cores wait for memory at the same time
- * LIMIT   the speed of memory: one multiplication for eight bytes moved; only doing it inside the next convolution would save
- * that NEEDS   any shape
+ * LIMIT   the speed of memory: one multiplication for eight bytes moved; only doing it in the next convolution would save that
+ * NEEDS   any shape
  */
 #include "cpu/scale/scale.h"
 

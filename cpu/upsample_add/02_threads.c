@@ -2,8 +2,8 @@
  *
  * CHANGE  output rows are shared out among the threads
  * FASTER  several cores wait for memory at the same time
- * LIMIT   the speed of memory: one addition for nine bytes moved or more; only adding inside the lateral convolution would save
- * that NEEDS   any shape
+ * LIMIT   the speed of memory: one addition for nine bytes moved or more; only adding in the lateral convolution would save that
+ * NEEDS   any shape
  */
 #include "cpu/upsample_add/upsample_add.h"
 

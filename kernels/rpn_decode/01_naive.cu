@@ -2,8 +2,9 @@
  *
  * CHANGE  the definition: one thread for each chosen logit
  * FASTER  rows are independent, and there are thousands
- * LIMIT   its four deltas lie anywhere in the map: a sector for each row. The whole op moves a few hundred KiB, so the launch is
- * what it costs NEEDS   any shape
+ * LIMIT   its four deltas lie anywhere in the map: a sector for each row. The whole op moves a few hundred KiB, so the launch is what
+ *         it costs
+ * NEEDS   any shape
  */
 #include "kernels/box_decode/decode.h"
 

@@ -2,8 +2,8 @@
  *
  * CHANGE  the definition: one thread for each row goes through it three times
  * FASTER  nothing yet
- * LIMIT   neighbouring threads read C floats apart: a request of a warp touches 32 sectors; and every exponential is computed
- * twice NEEDS   any shape
+ * LIMIT   neighbouring threads read C floats apart: a request of a warp touches 32 sectors; and every exponential is computed twice
+ * NEEDS   any shape
  */
 #include "kernels/device.h"
 

@@ -1,9 +1,10 @@
 /* upsample_add / naive
  *
  * CHANGE  the definition: one thread for each output value, neighbouring threads on neighbouring channels
- * FASTER  both reads and the write of a warp are whole sectors; a value of the upper level is read once from memory and again
- * from the cache by the pixels that share it LIMIT   memory: two reads and a write for one addition; each thread also works out
- * its place by divisions NEEDS   any shape
+ * FASTER  both reads and the write of a warp are whole sectors; a value of the upper level is read once from memory and again from
+ *         the cache by the pixels that share it
+ * LIMIT   memory: two reads and a write for one addition; each thread also works out its place by divisions
+ * NEEDS   any shape
  */
 #include "kernels/device.h"
 
