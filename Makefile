@@ -4,6 +4,7 @@
 # DEPS=0       never installs: says what is missing and stops
 # make SAN=1 check     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make CC=clang check  with clang
+# make check-kernels OP=scale   the CUDA kernels of an op, or without OP of all, on the emulator and on the PTX driver
 # make ptxas           registers and occupancy of the CUDA kernels; RELEASE=1: machine code for all architectures (kernels/kernels.mk)
 # make check-gpu       the CUDA kernels on a real GPU, with a report; DRIVER=ptx: a rehearsal without one
 # make fuzz FUZZ_SECONDS=600   libFuzzer over the loaders; make install PREFIX=/usr/local; make clean; make format

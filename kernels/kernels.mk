@@ -57,10 +57,17 @@ $(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NV
 
 $(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
 
-# ---- make ptxas: registers, shared memory, spills and occupancy, on all architectures ---------------------------
+# ---- make ptxas [OP=scale]: registers, shared memory, spills and occupancy on all architectures; of all kernels: into README.md ----
+PTXAS_SRC  := $(if $(OP),$(or $(filter kernels/$(OP)/%,$(KERNEL_SRC:%.cu=%)),$(error OP: there are no kernels of an op $(OP))),$(KERNEL_SRC:%.cu=%))
 .PHONY: ptxas
-ptxas: $(KERNEL_SRC:%.cu=$(FATBINS)/%.fatbin)
-	$(Q)sh tools/ptxas.sh $(FATBINS) "$(NVCC)" "$(COMMIT)" $(KERNEL_SRC:%.cu=%)
+ptxas: $(PTXAS_SRC:%=$(FATBINS)/%.fatbin)
+	$(Q)sh tools/ptxas.sh $(FATBINS) "$(NVCC)" "$(COMMIT)" "$(if $(OP),,kernels/README.md)" $(PTXAS_SRC)
+
+# ---- make check-kernels [OP=scale]: all kernels, or one op's, on the emulator, the checked emulator and the PTX driver ----
+KERNEL_TESTS := $(addprefix $(BUILD)/tests/,test_kernels test_kernels_check test_kernels_ptx)
+.PHONY: check-kernels
+check-kernels: run-all $(KERNEL_TESTS)
+	$(Q)OSPREY_OP=$(OP) BUILD=$(BUILD) sh tests/run.sh $(KERNEL_TESTS)
 
 # ---- make check-gpu [DRIVER=ptx]: kernels and networks on a real device, with a report ---------------------------
 $(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libosprey.a

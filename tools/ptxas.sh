@@ -1,18 +1,17 @@
 #!/bin/sh
-# make ptxas: registers, shared memory and occupancy of every kernel on every architecture, as ptxas reports them. Prints a table, puts it
-# between the markers of kernels/README.md, and fails when a kernel spills registers to memory.
+# make ptxas: registers, shared memory and occupancy of kernels on every architecture, as ptxas reports them. Prints a table, puts it
+# between the markers of README (empty: nowhere), and fails when a kernel spills registers to memory.
 #
-#     tools/ptxas.sh BUILD NVCC COMMIT kernels/conv2d/01_naive ...
+#     tools/ptxas.sh BUILD NVCC COMMIT README kernels/conv2d/01_naive ...
 #
 # The PTX is taken out of BUILD/NAME.fatbin, where it stands as text, so it is what the program holds. The machine code of sm_86 and sm_89
 # comes from that of compute_80, of sm_100 and sm_120 from that of compute_90, as in the program.
 set -eu
-build=$1 nvcc=$2 commit=$3
-shift 3
+build=$1 nvcc=$2 commit=$3 readme=$4
+shift 4
 ptxas=$(dirname "$nvcc")/ptxas
 known=$("$nvcc" --list-gpu-code)
 log=$build/ptxas.log
-readme=kernels/README.md
 : >"$log"
 
 # The module for `.target sm_$2` in the fat binary $1: from .version up to the first line that is no PTX.
@@ -33,7 +32,8 @@ for name in "$@"; do
         case $known in *$sm*) ;; *) continue ;; esac
         ptx_of "$build/$name.fatbin" "${pair%:*}" >"$ptx"
         echo "file $name $sm" >>"$log"
-        sed -n 's/^\.visible \.entry \([a-z0-9_]*\)(.*/entry \1/p; s/^\.maxntid \([0-9]*\).*/threads \1/p' "$ptx" >>"$log"
+        sed -n 's/^\.visible \.entry \([a-z0-9_]*\)(.*/entry \1/p; s/^\.maxntid \([0-9]*\).*/threads \1/p; /[ \t]cuda_dynamic_shared[;,]/s/.*/dynamic/p' \
+            "$ptx" >>"$log"
         "$ptxas" -v -arch=$sm -o /dev/null "$ptx" >>"$log" 2>&1 || { cat "$log"; exit 1; }
     done
 done
@@ -59,9 +59,12 @@ BEGIN {
 $1 == "file" { sm = $3; seen[sm] = 1 }
 $1 == "entry" { kernel = $2; if (!(kernel in known)) { known[kernel] = 1; order[++kernels] = kernel } }
 $1 == "threads" { threads[kernel] = $2 }
+$1 == "dynamic" { dynamic[kernel] = "+" }
 /Compiling entry function/ { split($0, part, "\047"); at = part[2] }
 /spill stores/ {
-    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) { spills++; spilled = spilled "\n" at " on " sm ": " $0; break }
+    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) bytes[at, sm] += $(i - 2)
+    if ((at, sm) in bytes) { spills++; spilled = spilled "\n" at " on " sm ": " $0 }
+    if (bytes[at, sm] > most[at]) most[at] = bytes[at, sm]
 }
 /Used [0-9]+ registers/ {
     for (i = 2; i <= NF; i++) {
@@ -71,12 +74,14 @@ $1 == "threads" { threads[kernel] = $2 }
 }
 END {
     printf "ptxas of nvcc %s, commit %s: registers a thread, and the share of a multiprocessor\047s warps that fit at once.\n", nvcc, commit
-    printf "Static shared memory only; threads are the most that a block may have.\n\n| kernel | threads | shared, bytes |"
+    printf "Threads: the most that a block may have. Spilled: on the architecture where it is most. A + after shared memory: and more, as the\n"
+    printf "launch asks, which the share leaves out.\n\n"
+    printf "| kernel | threads | shared, bytes | spilled, bytes |"
     for (i = 1; i <= count; i++) if (sms[i] in seen) printf " %s |", sms[i]
-    printf "\n|---|---|---|"
+    printf "\n|---|---|---|---|"
     for (i = 1; i <= count; i++) if (sms[i] in seen) printf "---|"
     for (k = 1; k <= kernels; k++) {
-        printf "\n| `%s` | %d | %d |", order[k], threads[order[k]], shared[order[k]]
+        printf "\n| `%s` | %d | %d%s | %d |", order[k], threads[order[k]], shared[order[k]], dynamic[order[k]], most[order[k]]
         for (i = 1; i <= count; i++)
             if (sms[i] in seen)
                 printf " %d, %d %% |", registers[order[k], sms[i]], occupancy(sms[i], threads[order[k]], registers[order[k], sms[i]], shared[order[k]])
@@ -86,7 +91,7 @@ END {
 }' "$log" >"$build/ptxas.md" && verdict=0 || verdict=1
 cat "$build/ptxas.md"
 
-if [ "$verdict" = 0 ] && grep -q '<!-- ptxas -->' "$readme"; then
+if [ "$verdict" = 0 ] && [ -n "$readme" ] && grep -q '<!-- ptxas -->' "$readme"; then
     awk -v table="$build/ptxas.md" '
         /<!-- ptxas -->/ { print; while ((getline line < table) > 0) print line; skip = 1; next }
         /<!-- end -->/ { skip = 0 }

@@ -52,7 +52,7 @@ void harness_close(struct harness *harness);
 /* Every case of the table; returns the number of broken rules, of which the first HARNESS_SHOWN are printed. */
 int harness_run(struct harness *harness, const struct case_table *table, enum osp_op op);
 
-/* A program that runs every op's table through the devices that `open` opens: what main returns. (ops.c) */
+/* A program that runs every op's table, or only $OSPREY_OP's, through the devices that `open` opens: what main returns. (ops.c) */
 int harness_main(void (*open)(struct harness *harness));
 
 #endif

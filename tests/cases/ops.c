@@ -1,7 +1,9 @@
-/* A cmocka program with one test for each op. The list is ops.def. */
+/* A cmocka program with one test for each op. The list is ops.def; OSPREY_OP names the only one to run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -41,11 +43,21 @@ static void test_op(const struct case_table *table, enum osp_op op)
 
 int harness_main(void (*open)(struct harness *))
 {
+    const char *only = getenv("OSPREY_OP");
+    char filter[64];
     const struct CMUnitTest tests[] = {
 #define OSP_OP(name, help) cmocka_unit_test_setup_teardown(test_##name, open_all, close_all),
 #include "runtime/ops.def"
 #undef OSP_OP
     };
     open_devices = open;
+    if (only && *only) {
+        if (osp_op_find(only) < 0) {
+            print_error("OSPREY_OP: there is no op %s\n", only);
+            return 2;
+        }
+        snprintf(filter, sizeof filter, "test_%s", only);
+        cmocka_set_test_filter(filter);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
