@@ -7,6 +7,8 @@
 # make check-kernels OP=scale   the CUDA kernels of an op, or without OP of all, on the emulator and on the PTX driver
 # make ptxas           registers and occupancy of the CUDA kernels; RELEASE=1: machine code for all architectures (kernels/kernels.mk)
 # make check-gpu       the CUDA kernels on a real GPU, with a report; DRIVER=ptx: a rehearsal without one
+# make ladders         measures the rungs of every op and writes the tables in cpu/*/README.md; LADDER=cpu:threads=1,onednn: these columns;
+#                      LADDER_FLAGS='--model F --size HxW --seconds X': osprey bench --help
 # make fuzz FUZZ_SECONDS=600   libFuzzer over the loaders; make install PREFIX=/usr/local; make clean; make format
 
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -60,16 +62,23 @@ HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all deps program demo check check-long install clean format with-onednn
+.PHONY: all deps program demo check check-long ladders install clean format with-onednn
 .SECONDARY:
 # The packages come first, and only then is anything compiled: flags are asked of pkg-config when make starts.
-all demo check check-long: deps
+all demo check check-long ladders: deps
 	@$(MAKE) --no-print-directory $(JOBS) run-$@
 
 deps:
 	@DEPS='$(DEPS)' CC='$(CC)' sh tools/deps.sh build
 
 run-all: $(BUILD)/osprey $(BUILD)/libosprey.a
+
+LADDER   ?= cpu
+run-ladders: run-all
+	@for f in $$(grep -l '^<!-- results: ' $(if $(filter cuda%,$(LADDER)),kernels,cpu)/*/README.md); do \
+	    op=$$(basename $$(dirname $$f)); echo "  TIME  $$f"; \
+	    $(BUILD)/osprey bench --ladder $$op --backends $(LADDER) --into $$f $(LADDER_FLAGS) || exit 1; \
+	done
 
 run-demo: run-all
 	@$(BUILD)/osprey detect models/demo/astronaut.png --out $(BUILD)/demo

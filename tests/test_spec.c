@@ -53,6 +53,11 @@ static void pins(void **state)
     assert_string_equal(spec.kernels, "conv2d=naive");
     spec_free(&spec);
 
+    spec = parsed("cpu:conv2d=winograd?");
+    assert_string_equal(spec.options.use, "conv2d=winograd?");
+    assert_string_equal(spec.kernels, "conv2d=winograd?");
+    spec_free(&spec);
+
     spec = parsed("cpu:naive:threads=2:backbone.body.conv1:conv2d=tile:linear=tile");
     assert_string_equal(spec.kernels, "backbone.body.conv1:conv2d=tile,linear=tile,naive");
     assert_true(strstr(spec.options.use, "backbone.body.conv1:conv2d=tile,linear=tile,") == spec.options.use);
@@ -73,6 +78,7 @@ static void refused(void **state)
         {"cpu:magic", "'magic' is no rung of backend cpu, nor a setting; there are the rungs "},
         {"cpu:magic", "naive"},
         {"cpu:", "'' is no rung"},
+        {"cpu:conv2d=magic?", "conv2d has no rung 'magic' on backend cpu"},
         {"cpu:conv2d=magic", "conv2d has no rung 'magic' on backend cpu; there are naive"},
         {"cpu:conv3d=naive", "'conv3d' is no rung"},
         {"cpu:threads=0", "threads=0; allowed is a whole number from 1 to 1024"},

@@ -7,6 +7,7 @@
 
 #include "inputs.h"
 #include "measure/against.h"
+#include "measure/ladder.h"
 #include "measure/measure.h"
 #include "measure/print.h"
 #include "options.h"
@@ -29,7 +30,7 @@ static const struct command_help help = {
 enum { STEP = 32, LARGEST = 16384, MOST_COLUMNS = 64 };
 
 struct bench {
-    const char *model_path, *backend, *columns, *json, *csv, *trace, *against;
+    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *into;
     struct option_size size;
     int batch, least, most, layers, quiet, standard;
     double seconds, narrow, slower;
@@ -44,7 +45,7 @@ static int parse(struct bench *b, int argc, char **argv, char **rest, int *rest_
         {.name = "what to measure"},
         {"model", 0, OPTION_TEXT, &b->model_path, "F", "the weight file (default: the demo model)", 0, 0},
         {"backend", 0, OPTION_TEXT, &b->backend, "COLUMN", "one column (default: cpu)", 0, 0},
-        {"columns", 0, OPTION_TEXT, &b->columns, "A,B", "several, with the ratio of each to the first", 0, 0},
+        {"backends", 0, OPTION_TEXT, &b->backends, "A,B", "several, with the ratio of each to the first", 0, 0},
         {"batch", 0, OPTION_INT, &b->batch, "N", "pictures at a time (default: 1); PICTUREs are taken in turn", 1, 256},
         {"size", 0, OPTION_SIZE, &b->size, "HxW", "the largest network input, multiples of 32 (default: as the model says)", STEP,
          LARGEST},
@@ -62,6 +63,10 @@ static int parse(struct bench *b, int argc, char **argv, char **rest, int *rest_
         {"trace", 0, OPTION_TEXT, &b->trace, "F", "one run as a Chrome trace, for Perfetto", 0, 0},
         {"against", 0, OPTION_TEXT, &b->against, "F", "an earlier --json: has anything become slower?", 0, 0},
         {"slower", 0, OPTION_REAL, &b->slower, "X", "with --against: the least slowdown that counts (default: 0.05)", 0.001, 100},
+        {"ladder", 0, OPTION_TEXT, &b->ladder, "OP",
+         "a table of OP's rungs on the first column's backend, layer by layer;\nfurther columns stand beside as yardsticks", 0,
+         0},
+        {"into", 0, OPTION_TEXT, &b->into, "F", "with --ladder: into this README, between its markers", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &b->quiet, NULL, "no progress", 0, 0},
         {.name = NULL}};
     b->batch = 1;
@@ -89,19 +94,27 @@ static osp_status name_images(struct bench *b, const struct inputs *inputs)
     return length < 0 ? osp_fail(OSP_MEMORY, "out of memory for a name") : OSP_OK;
 }
 
+static osp_status list_columns(const struct bench *b, char **out)
+{
+    const char *asked = b->backends ? b->backends : b->backend ? b->backend : "cpu";
+    if (b->ladder)
+        return ladder_columns(b->ladder, asked, out);
+    *out = strdup(asked);
+    return *out ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory for columns");
+}
+
 static osp_status add_columns(struct bench *b)
 {
-    osp_status status = OSP_OK;
-    char *list = strdup(b->columns ? b->columns : b->backend ? b->backend : "cpu"), *rest = list;
+    char *list;
     int column;
-    if (!list)
-        return osp_fail(OSP_MEMORY, "out of memory for columns");
-    for (char *one; !status && (one = b->columns ? strsep(&rest, ",") : rest) != NULL;) {
+    osp_status status = list_columns(b, &list);
+    if (status)
+        return status;
+    for (char *rest = list, *one; !status && (one = strsep(&rest, ",")) != NULL;) {
         if (b->study.column_count == MOST_COLUMNS)
-            status = osp_fail(OSP_USAGE, "--columns: more than %d", MOST_COLUMNS);
+            status = osp_fail(OSP_USAGE, "--backends: more than %d", MOST_COLUMNS);
         else
             status = measure_add_column(b->measure, one, &column);
-        rest = b->columns ? rest : NULL;
     }
     free(list);
     return status;
@@ -186,10 +199,23 @@ static int say_failed_columns(const struct study *study)
     return failed;
 }
 
+/* The tables on standard output, or the one of a ladder. */
+static osp_status print_tables(const struct bench *b)
+{
+    if (b->ladder && b->into)
+        return ladder_write(&b->study, b->ladder, b->into);
+    if (b->ladder && !b->standard)
+        return ladder_print(&b->study, b->ladder, stdout);
+    if (!b->ladder && !b->standard)
+        study_print(&b->study, b->layers);
+    return OSP_OK;
+}
+
 static int report(const struct bench *b, const struct study *old)
 {
-    if (!b->standard)
-        study_print(&b->study, b->layers);
+    osp_status printed = print_tables(b);
+    if (printed)
+        say("%s", osp_message());
     int failed = say_failed_columns(&b->study), slower = 0;
     osp_status compared = OSP_OK;
     if (old && !signal_caught())
@@ -203,8 +229,8 @@ static int report(const struct bench *b, const struct study *old)
         return exit_of(files);
     if (signal_caught())
         return 128 + signal_caught();
-    if (compared)
-        return exit_of(compared);
+    if (compared || printed)
+        return exit_of(printed ? printed : compared);
     return failed == b->study.column_count ? EXIT_BACKEND : failed || slower ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
@@ -236,11 +262,17 @@ static int run(struct bench *b, char **pictures, int count)
     struct study old;
     char photo[PATH_MAX], *shipped[] = {photo};
     osp_status status = OSP_OK;
-    if (b->backend && b->columns) {
-        say("--backend names one column, --columns several: give one of them");
+    if (b->backend && b->backends) {
+        say("--backend names one column, --backends several: give one of them");
         return EXIT_USAGE;
     }
-    status = find_standard(b, &b->standard);
+    if (b->into && !b->ladder) {
+        say("--into wants --ladder OP");
+        return EXIT_USAGE;
+    }
+    status = b->into ? ladder_check_file(b->ladder, b->into) : OSP_OK;
+    if (!status)
+        status = find_standard(b, &b->standard);
     if (!status && count == 0)
         status = osp_shipped_file("astronaut.png", photo, sizeof photo);
     if (!status)
@@ -285,7 +317,7 @@ int tool_bench(int argc, char **argv)
                                          .most = b.most,
                                          .seconds = b.seconds,
                                          .narrow = b.narrow,
-                                         .layers = b.layers || b.json || b.csv || b.trace,
+                                         .layers = b.layers || b.json || b.csv || b.trace || b.ladder,
                                          .drawing = true,
                                          .peaks = true,
                                          .program = "/proc/self/exe",

@@ -128,15 +128,19 @@ static osp_status check_precision(const struct osp_session_options *options)
     return osp_fail(OSP_USAGE, "precision=%s; backend %s has %s", options->precision, options->backend, names);
 }
 
-/* OP=RUNG, of a node where one is given. */
-static osp_status add_pin(struct parse *parse, const char *node, const char *op, const char *rung)
+/* OP=RUNG, of a node where one is given; OP=RUNG?: where it does not refuse. */
+static osp_status add_pin(struct parse *parse, const char *node, const char *op, char *rung)
 {
     const char *backend = parse->spec->options.backend;
+    char *soft = strchr(rung, '?');
+    if (soft && soft[1] == 0)
+        *soft = 0;
     if (!has_rung(backend, op, rung))
         return no_rung(backend, op, rung);
     FILE *streams[] = {parse->use, parse->kernels};
     for (int i = 0; i < 2; i++)
-        fprintf(streams[i], "%s%s%s%s=%s", ftell(streams[i]) ? "," : "", node ? node : "", node ? ":" : "", op, rung);
+        fprintf(streams[i], "%s%s%s%s=%s%s", ftell(streams[i]) ? "," : "", node ? node : "", node ? ":" : "", op, rung,
+                soft ? "?" : "");
     return OSP_OK;
 }
 

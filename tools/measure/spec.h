@@ -2,6 +2,7 @@
  *
  *     naive                      a rung: pinned for every op whose ladder has it, wherever it does not refuse
  *     conv2d=tile                a rung of one op
+ *     conv2d=tile?               the same, wherever it does not refuse
  *     backbone.conv1:conv2d=tile a rung of one node
  *     threads=N isa=X            cpu, onednn
  *     driver=PATH device=N       cuda ("driver=ptx": the driver that interprets PTX)

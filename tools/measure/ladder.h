@@ -1,0 +1,26 @@
+/* A ladder's table of results: the rungs of one op side by side, shape by shape, as Markdown, in its README.
+ *
+ * The first columns of the study are the rungs, plainest first, each pinned wherever it can run; then comes the plan's own
+ * choice, then yardsticks. */
+#ifndef OSPREY_TOOLS_MEASURE_LADDER_H
+#define OSPREY_TOOLS_MEASURE_LADDER_H
+
+#include <stdio.h>
+
+#include "study.h"
+
+/* The columns to measure, joined by commas: for "cpu:threads=1,onednn" each rung of `op` with that first column's settings, then
+ * both as they are. Free with free(). OSP_USAGE: there is no such op, or the backend has no rung of it. */
+osp_status ladder_columns(const char *op, const char *columns, char **out);
+
+/* The table of a study that measured those columns at one workload, with all layers. OSP_USAGE: a column failed, or is emulated,
+ * or the network has no such op, or it was stopped by a signal. */
+osp_status ladder_print(const struct study *study, const char *op, FILE *stream);
+
+/* Is there a place for it: a line "<!-- results: OP -->" and after it one "<!-- /results -->"? OSP_USAGE, OSP_UNREADABLE. */
+osp_status ladder_check_file(const char *op, const char *path);
+
+/* Puts the table there in place of what stood between. OSP_UNWRITTEN: the file is as it was. */
+osp_status ladder_write(const struct study *study, const char *op, const char *path);
+
+#endif
