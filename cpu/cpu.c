@@ -164,4 +164,5 @@ const struct osp_backend cpu_backend = {
         },
     .threads = cpu_threads,
     .isa = cpu_isa_name,
+    .packing = cpu_isa_name,
 };

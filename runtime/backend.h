@@ -126,6 +126,9 @@ struct osp_backend {
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);
+    /* What packed weights depend on besides the model: devices that say the same share them, and any of them may release them.
+     * NULL: they belong to one device. */
+    const char *(*packing)(const struct osp_device *);
     void (*describe)(const struct osp_device *, struct osp_device_info *); /* into zeros; NULL: the host computes */
 };
 

@@ -33,23 +33,6 @@ static osp_status no_such_backend(const char *name)
 
 /* ---- Opening and closing -------------------------------------------------------------------------- */
 
-static osp_status allocate_tables(struct osp_session *s)
-{
-    const char *owner;
-    for (int op = 0; op < OSP_OP_COUNT; op++) {
-        const struct osp_ladder *ladder = osp_backend_ladder(s->backend, (enum osp_op)op, &owner);
-        if (ladder && ladder->count > s->rung_room)
-            s->rung_room = ladder->count;
-    }
-    size_t slots = (size_t)s->graph->node_count * (size_t)s->rung_room;
-    s->states = calloc(slots ? slots : 1, sizeof *s->states);
-    s->prepared = calloc(slots ? slots : 1, 1);
-    s->plans = calloc((size_t)s->plan_room, sizeof(struct osp_plan *));
-    if (!s->states || !s->prepared || !s->plans)
-        return osp_fail(OSP_MEMORY, "out of memory: a session needs tables of %zu bytes", slots * (sizeof *s->states + 1));
-    return OSP_OK;
-}
-
 osp_status osp_session_open(const struct osp_model *model, const struct osp_session_options *options, struct osp_session **out)
 {
     static const struct osp_session_options defaults;
@@ -73,8 +56,8 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
     osp_status status = s->backend ? OSP_OK : no_such_backend(name);
     if (!status && o->resize && !(s->resize = strdup(o->resize)))
         status = osp_fail(OSP_MEMORY, "out of memory while a session is opened");
-    if (!status)
-        status = allocate_tables(s);
+    if (!status && !(s->plans = calloc((size_t)s->plan_room, sizeof(struct osp_plan *))))
+        status = osp_fail(OSP_MEMORY, "out of memory: a session needs a table of %d plans", s->plan_room);
     if (!status)
         status = osp_pins_parse(o->use, s->graph, s->backend, &s->pins);
     if (!status)
@@ -85,6 +68,8 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
         status = s->backend->open(&(struct osp_device_options){o->threads, o->isa, o->driver, o->device, o->emu}, &s->device);
     if (!status)
         status = s->backend->clock->reserve(s->device, s->graph->node_count + OSP_MARKS);
+    if (!status)
+        status = osp_packs_open(s->graph, s->backend, s->device, &s->packs);
     if (status) {
         osp_session_close(s);
         return status;
@@ -92,17 +77,6 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
     s->times.open = osp_seconds() - start;
     *out = s;
     return OSP_OK;
-}
-
-static void release_states(struct osp_session *s)
-{
-    const char *owner;
-    for (int i = 0; i < s->graph->node_count && s->prepared; i++) {
-        const struct osp_ladder *ladder = osp_backend_ladder(s->backend, s->graph->nodes[i].op, &owner);
-        for (int r = 0; ladder && r < ladder->count; r++)
-            if (s->prepared[i * s->rung_room + r] && ladder->rungs[r]->release)
-                ladder->rungs[r]->release(s->device, &s->states[i * s->rung_room + r]);
-    }
 }
 
 static void forget_recording(struct osp_session *s, struct osp_plan *plan)
@@ -119,7 +93,7 @@ void osp_session_close(struct osp_session *s)
     if (s->device) {
         for (int i = 0; i < s->plan_count; i++)
             forget_recording(s, s->plans[i]);
-        release_states(s);
+        osp_packs_close(s->packs, s->device);
         s->backend->memory->free(s->device, s->arena.data);
         s->backend->memory->free(s->device, s->pixels.data);
         s->backend->memory->free(s->device, s->images.data);
@@ -129,8 +103,6 @@ void osp_session_close(struct osp_session *s)
         osp_plan_free(s->plans[i]);
     osp_pins_free(&s->pins);
     free(s->plans);
-    free(s->states);
-    free(s->prepared);
     free(s->resize);
     free(s);
 }
@@ -252,37 +224,12 @@ static osp_status upload(struct osp_session *s, const struct osp_image *const *p
     return status;
 }
 
-static int state_of(const struct osp_session *s, const struct osp_plan *plan, int i)
-{
-    return s->graph->nodes[i].twin * s->rung_room + plan->nodes[i].rung;
-}
-
-/* Packs what this plan is the first to need, holding one layer of the file in memory at a time. The file must not have changed
- * while its weights were read. */
-static osp_status prepare(struct osp_session *s, const struct osp_plan *plan)
-{
-    int packed = 0;
-    for (int i = 0; i < s->graph->node_count; i++) {
-        const struct osp_plan_node *node = &plan->nodes[i];
-        int slot = state_of(s, plan, i);
-        if (s->prepared[slot] || !node->kernel->prepare)
-            continue;
-        osp_status status = node->kernel->prepare(s->device, &node->call, &s->states[slot]);
-        if (status)
-            return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
-        s->prepared[slot] = 1;
-        packed++;
-        osp_safetensors_give_back(s->graph->file);
-    }
-    return packed ? osp_safetensors_unchanged(s->graph->file) : OSP_OK;
-}
-
 /* Starts every node. marks: with a time mark behind each. */
 static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan, int marks)
 {
     for (int i = 0; i < s->graph->node_count; i++) {
         const struct osp_plan_node *node = &plan->nodes[i];
-        osp_status status = node->kernel->run(s->device, &node->call, &s->states[state_of(s, plan, i)]);
+        osp_status status = node->kernel->run(s->device, &node->call, osp_packs_state(s->packs, plan, i));
         if (status)
             return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
         if (marks && (status = s->backend->clock->mark(s->device, i + 1)))
@@ -366,7 +313,7 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
         status = find_plan(s, (struct osp_dims){n, h, w}, &plan);
     double t1 = osp_seconds();
     if (!status)
-        status = prepare(s, plan);
+        status = osp_packs_prepare(s->packs, s->device, plan);
     if (!status)
         status = ensure(s, &s->arena, plan->memory.arena);
     double t2 = osp_seconds();

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "plan.h"
+#include "packs.h"
 
 /* Device memory that grows and never shrinks. */
 struct osp_buffer {
@@ -24,9 +24,7 @@ struct osp_session {
     int plan_room, plan_count;
     uint64_t clock; /* counts uses of plans */
     struct osp_plan *last;
-    struct osp_node_state *states; /* [node_count * rung_room], by twin and rung */
-    char *prepared;                /* likewise */
-    int rung_room;
+    struct osp_packs *packs;
     struct osp_buffer arena, pixels, images;
     struct osp_session_times times;
     int min_size, max_size; /* 0: the model's */

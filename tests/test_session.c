@@ -1,4 +1,5 @@
 /* Sessions and plans on the demo model: caching, pins, errors, and nothing allocated while running. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -12,24 +13,34 @@
 #include "runtime/build.h"
 #include "runtime/graph.h"
 
-/* Heap allocations by our own code: the Makefile links this program so that calls of these functions in its objects come here first.
- * What an OpenMP library allocates for its teams and loops is its own affair, and differs between libgomp and libomp. */
+/* Heap allocations by our own code: the Makefile links this program so that calls of these functions in its objects come here
+ * first. What an OpenMP library allocates for its teams and loops is its own affair, and differs between libgomp and libomp. */
 static atomic_long allocations;
 
-#define COUNTED(result, name, parameters, arguments)                                                                                      \
-    result __real_##name parameters;                                                                                                      \
-    result __wrap_##name parameters;                                                                                                      \
-    result __wrap_##name parameters                                                                                                       \
-    {                                                                                                                                     \
-        atomic_fetch_add(&allocations, 1);                                                                                                \
-        return __real_##name arguments;                                                                                                   \
+#define COUNTED(result, name, parameters, arguments)                                                                             \
+    result __real_##name parameters;                                                                                             \
+    result __wrap_##name parameters;                                                                                             \
+    result __wrap_##name parameters                                                                                              \
+    {                                                                                                                            \
+        atomic_fetch_add(&allocations, 1);                                                                                       \
+        return __real_##name arguments;                                                                                          \
     }
 COUNTED(void *, malloc, (size_t bytes), (bytes))
 COUNTED(void *, calloc, (size_t count, size_t bytes), (count, bytes))
 COUNTED(void *, realloc, (void *block, size_t bytes), (block, bytes))
-COUNTED(void *, aligned_alloc, (size_t align, size_t bytes), (align, bytes))
 COUNTED(char *, strdup, (const char *text), (text))
 COUNTED(char *, strndup, (const char *text, size_t most), (text, most))
+
+/* Tensors, weights and scratch come from this one, so their bytes are counted too. */
+static atomic_size_t tensor_bytes;
+void *__real_aligned_alloc(size_t align, size_t bytes);
+void *__wrap_aligned_alloc(size_t align, size_t bytes);
+void *__wrap_aligned_alloc(size_t align, size_t bytes)
+{
+    atomic_fetch_add(&allocations, 1);
+    atomic_fetch_add(&tensor_bytes, bytes);
+    return __real_aligned_alloc(align, bytes);
+}
 
 static struct osp_model *model;
 
@@ -93,6 +104,88 @@ static void a_second_run_allocates_nothing(void **state)
     free_picture(picture);
 }
 
+/* ---- Packed weights are shared ------------------------------------------------------------------------ */
+
+/* Bytes of tensors and weights that a new session and its first run take; the session stays open. */
+static size_t bytes_of_first_run(const struct osp_session_options *options, const struct osp_image *picture,
+                                 struct osp_session **out)
+{
+    size_t before = tensor_bytes;
+    *out = open_session(options);
+    run_once(*out, picture);
+    return tensor_bytes - before;
+}
+
+static void sessions_of_one_model_share_packed_weights(void **state)
+{
+    static const struct osp_session_options same = {.threads = 1}, threads = {.threads = 3},
+                                            isa = {.threads = 1, .isa = "portable"};
+    struct osp_image *picture = make_picture(128, 96);
+    struct osp_session *first, *second, *other, *again;
+    size_t alone = bytes_of_first_run(&same, picture, &first), shared = bytes_of_first_run(&threads, picture, &second),
+           packed_differently = bytes_of_first_run(&isa, picture, &other);
+    const size_t weights = 6 << 20; /* the demo model's file has 8 MB of them, all but a few of which get packed */
+    if (alone < shared + weights)
+        print_error("a first session takes %zu bytes, a second one %zu\n", alone, shared);
+    assert_true(alone >= shared + weights);
+    assert_true(packed_differently >= shared + weights || !strcmp(osp_session_isa(first), "portable"));
+    osp_session_close(first); /* what the second one still reads stays */
+    run_once(second, picture);
+    osp_session_close(second);
+    osp_session_close(other);
+    size_t anew = bytes_of_first_run(&same, picture, &again); /* nobody had it open any more: packed again */
+    assert_true(anew >= shared + weights);
+    osp_session_close(again);
+    free_picture(picture);
+}
+
+enum { SESSIONS = 4 };
+
+struct one_of_many {
+    const struct osp_image *picture;
+    struct osp_detections found;
+    int failed;
+};
+
+static void *open_and_detect(void *opaque)
+{
+    struct one_of_many *one = opaque;
+    struct osp_session *session = NULL;
+    one->failed = osp_session_open(model, &(struct osp_session_options){.threads = 1}, &session) ||
+                  osp_detect(session, one->picture, &one->found);
+    osp_session_close(session);
+    return NULL;
+}
+
+static void threads_that_open_sessions_at_once_find_the_same(void **state)
+{
+    struct osp_image *picture = NULL;
+    struct osp_detections alone;
+    assert_int_equal(osp_image_load("models/demo/astronaut.png", NULL, &picture), OSP_OK);
+    struct osp_session *session = open_session(&(struct osp_session_options){.threads = 1});
+    assert_int_equal(osp_detect(session, picture, &alone), OSP_OK);
+    assert_true(alone.count > 0);
+    osp_session_close(session);
+    for (int round = 0; round < 3; round++) {
+        struct one_of_many each[SESSIONS];
+        pthread_t thread[SESSIONS];
+        for (int i = 0; i < SESSIONS; i++) {
+            each[i] = (struct one_of_many){.picture = picture};
+            assert_int_equal(pthread_create(&thread[i], NULL, open_and_detect, &each[i]), 0);
+        }
+        for (int i = 0; i < SESSIONS; i++)
+            assert_int_equal(pthread_join(thread[i], NULL), 0);
+        for (int i = 0; i < SESSIONS; i++) {
+            assert_int_equal(each[i].failed, 0);
+            assert_int_equal(each[i].found.count, alone.count);
+            assert_memory_equal(each[i].found.items, alone.items, (size_t)alone.count * sizeof *alone.items);
+            osp_detections_free(&each[i].found);
+        }
+    }
+    osp_detections_free(&alone);
+    osp_image_free(picture);
+}
+
 static void plans_are_cached_and_the_oldest_goes(void **state)
 {
     struct osp_session *session = open_session(&(struct osp_session_options){.plans = 2});
@@ -149,7 +242,8 @@ static void wrong_options_get_a_sentence(void **state)
     expect_usage(&(struct osp_session_options){.use = "conv2d"}, "'conv2d' pins nothing");
     expect_usage(&(struct osp_session_options){.use = "conv3d=naive"}, "no op is called 'conv3d'; there are resize, conv2d");
     expect_usage(&(struct osp_session_options){.precision = "f16"}, "precision 'f16'; backend cpu has f32");
-    expect_usage(&(struct osp_session_options){.use = "conv2d=quantum"}, "conv2d has no rung 'quantum' on backend cpu; there are naive");
+    expect_usage(&(struct osp_session_options){.use = "conv2d=quantum"},
+                 "conv2d has no rung 'quantum' on backend cpu; there are naive");
     expect_usage(&(struct osp_session_options){.use = "nowhere:conv2d=naive"}, "the network has no node 'nowhere'");
     expect_usage(&(struct osp_session_options){.use = "resize:conv2d=naive"}, "node 'resize' is a resize, not a conv2d");
     expect_usage(&(struct osp_session_options){.resize = "triple"}, "resize rule 'triple'");
@@ -245,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_run_allocates_nothing),
+        cmocka_unit_test(sessions_of_one_model_share_packed_weights),
+        cmocka_unit_test(threads_that_open_sessions_at_once_find_the_same),
         cmocka_unit_test(plans_are_cached_and_the_oldest_goes),
         cmocka_unit_test(levels_of_one_head_share_their_weights),
         cmocka_unit_test(the_arena_is_near_its_lower_bound),
