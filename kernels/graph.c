@@ -45,8 +45,10 @@ static osp_status launch(struct osp_device *opaque, void *graph)
 static void destroy(struct osp_device *opaque, void *graph)
 {
     struct cuda_device *device = cuda_of(opaque);
-    if (graph)
-        device->driver->cuGraphExecDestroy((CUgraphExec)graph);
+    if (!graph)
+        return;
+    device->driver->cuCtxSetCurrent(device->context); /* another session may have been closed last */
+    device->driver->cuGraphExecDestroy((CUgraphExec)graph);
 }
 
 static osp_status rehearse(struct osp_device *opaque, int on)
