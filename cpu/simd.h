@@ -34,6 +34,21 @@ typedef float vf_anywhere __attribute__((vector_size(LANES * sizeof(float)), ali
 
 SIMD_INLINE vf vf_load(const float *p) { return *(const vf_anywhere *)p; }
 SIMD_INLINE void vf_store(float *p, vf v) { *(vf_anywhere *)p = v; }
+
+/* Past the caches, to a p that is aligned to the vector; other threads see it after tile_streamed(). */
+SIMD_INLINE void vf_stream(float *p, vf v)
+{
+#if defined(ISA_avx512)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(ISA_avx2)
+    _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(p, (__m128)v);
+#else
+    vf_store(p, v);
+#endif
+}
+
 SIMD_INLINE vf vf_set1(float f) { return f - (vf){0}; }
 
 /* The first n lanes, 0 <= n <= LANES: memory past them is neither read nor written, lanes past them load as 0. */

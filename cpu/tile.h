@@ -8,10 +8,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cpu/cpu.h"
 
 enum { TILE_PIXELS = 14, TILE_BLOCK = 32, TILE_SMALL = 7 }; /* the largest of all instruction sets; see cpu_tile_pixels */
+enum { TILE_STREAM_BYTES = 8 << 20 };
+
+/* From x to out. The letters are those of struct tile_isa's functions. */
+struct tile_whole {
+    const float *x, *next; /* next: x of the tile that follows, to be brought into cache meanwhile; NULL: not asked for */
+    ptrdiff_t pixel, run;
+    int runs, length;
+    const float *w, *bias, *residual; /* bias [block], residual [pixels][pitch]; either may be NULL */
+    float *out;                       /* [pixels][pitch] */
+    ptrdiff_t pitch;
+    int pixels;
+    enum osp_activation activation;
+    bool stream; /* out goes past the caches (tile_streams) */
+};
 
 /* One instruction set's tile. `sums` is [pixels][block] floats, in cache. */
 struct tile_isa {
@@ -22,9 +37,6 @@ struct tile_isa {
     void (*accumulate)(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
                        int pixels, int outputs);
 
-    /* The same, of all outputs of the block, from zero: out [pixels][block]. */
-    void (*product)(float *out, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w, int pixels);
-
     /* Takes up sums that finish() put down: from [pixels][pitch]. */
     void (*resume)(float *sums, const float *from, ptrdiff_t pitch, int pixels, int outputs);
 
@@ -32,6 +44,9 @@ struct tile_isa {
      * and residual have the same pitch. */
     void (*finish)(const float *sums, const float *bias, const float *residual, float *out, ptrdiff_t pitch, int pixels,
                    int outputs, enum osp_activation activation);
+
+    /* All of these at once, of a whole block of outputs: sums start from zero and never leave the registers. */
+    void (*whole)(const struct tile_whole *tile);
 };
 
 const struct tile_isa *cpu_tile(const struct cpu_device *device);
@@ -51,6 +66,21 @@ void cpu_tile_release(struct osp_device *device, struct osp_node_state *state);
 static inline int cpu_tile_pixels(const struct tile_isa *tile, int64_t pixel)
 {
     return pixel % 1024 == 0 && tile->pixels > TILE_SMALL ? TILE_SMALL : tile->pixels;
+}
+
+/* Whether an output of `bytes`, in rows of `row` floats, should go past the caches: it would push out all that is there before
+ * anyone reads it, and a cache line that is written whole need not be fetched first. */
+static inline bool tile_streams(const void *out, int64_t bytes, int64_t row)
+{
+    return bytes >= TILE_STREAM_BYTES && (uintptr_t)out % 64 == 0 && row % 16 == 0;
+}
+
+/* After a thread's last streamed store: what it wrote is there for others. */
+static inline void tile_streamed(void)
+{
+#if defined(__SSE2__)
+    __builtin_ia32_sfence();
+#endif
 }
 
 /* Work is cut into strips of tiles and groups of output blocks, one (strip, group) at a time to a thread. */

@@ -7,58 +7,114 @@
  */
 enum { VECTORS = 2, PIXELS = SIMD_REGISTERS == 32 ? 14 : 6, BLOCK = VECTORS * LANES };
 
+/* Floats of x in a cache line. */
+enum { LINE = 16 };
+
+/* sum += x * w, as tile.h's accumulate. */
+SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, const float *next, ptrdiff_t pixel, ptrdiff_t run, int runs,
+                          int length, const float *w, const int pixels, const int vectors)
+{
+    for (int j = 0; j < runs; j++, x += run)
+        for (int first = 0; first < length; first += LINE) {
+            for (int i = 0; next && i < pixels; i++)
+                __builtin_prefetch(next + j * run + i * pixel + first);
+            for (int l = first; l < first + LINE && l < length; l++, w += BLOCK) {
+                vf weight[VECTORS];
+                for (int v = 0; v < vectors; v++)
+                    weight[v] = vf_load(w + v * LANES);
+                for (int i = 0; i < pixels; i++) {
+                    vf value = vf_set1(x[i * pixel + l]);
+                    for (int v = 0; v < vectors; v++)
+                        sum[i][v] = vf_fma(value, weight[v], sum[i][v]);
+                }
+            }
+        }
+}
+
 SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
-                          const int pixels, const int vectors, const bool from_zero)
+                          const int pixels, const int vectors)
 {
     vf sum[PIXELS][VECTORS];
     for (int i = 0; i < pixels; i++)
         for (int v = 0; v < vectors; v++)
-            sum[i][v] = from_zero ? (vf){0} : vf_load(sums + i * BLOCK + v * LANES);
-    for (int j = 0; j < runs; j++, x += run)
-        for (int l = 0; l < length; l++, w += BLOCK) {
-            vf weight[VECTORS];
-            for (int v = 0; v < vectors; v++)
-                weight[v] = vf_load(w + v * LANES);
-            for (int i = 0; i < pixels; i++) {
-                vf value = vf_set1(x[i * pixel + l]);
-                for (int v = 0; v < vectors; v++)
-                    sum[i][v] = vf_fma(value, weight[v], sum[i][v]);
-            }
-        }
+            sum[i][v] = vf_load(sums + i * BLOCK + v * LANES);
+    sum_runs(sum, x, NULL, pixel, run, runs, length, w, pixels, vectors);
     for (int i = 0; i < pixels; i++)
         for (int v = 0; v < vectors; v++)
             vf_store(sums + i * BLOCK + v * LANES, sum[i][v]);
 }
 
+SIMD_INLINE void activate(vf sum[PIXELS][VECTORS], const int pixels, const enum osp_activation activation)
+{
+    for (int i = 0; i < pixels; i++)
+        for (int v = 0; v < VECTORS; v++)
+            sum[i][v] = vf_activate(sum[i][v], activation);
+}
+
+SIMD_INLINE void whole_tile(const struct tile_whole *tile, const int pixels)
+{
+    vf sum[PIXELS][VECTORS] = {{{0}}};
+    const float *bias = tile->bias, *residual = tile->residual;
+    ptrdiff_t pitch = tile->pitch;
+    for (int i = 0; residual && i < pixels; i++)
+        for (int v = 0; v < VECTORS; v++)
+            __builtin_prefetch(residual + i * pitch + v * LANES);
+    sum_runs(sum, tile->x, tile->next, tile->pixel, tile->run, tile->runs, tile->length, tile->w, pixels, VECTORS);
+    for (int v = 0; bias && v < VECTORS; v++) {
+        vf add = vf_load(bias + v * LANES);
+        for (int i = 0; i < pixels; i++)
+            sum[i][v] += add;
+    }
+    for (int i = 0; residual && i < pixels; i++)
+        for (int v = 0; v < VECTORS; v++)
+            sum[i][v] += vf_load(residual + i * pitch + v * LANES);
+    if (tile->activation == OSP_RELU)
+        activate(sum, pixels, OSP_RELU);
+    else if (tile->activation == OSP_RELU6)
+        activate(sum, pixels, OSP_RELU6);
+    else if (tile->activation == OSP_HARDSWISH)
+        activate(sum, pixels, OSP_HARDSWISH);
+    else if (tile->activation == OSP_HARDSIGMOID)
+        activate(sum, pixels, OSP_HARDSIGMOID);
+    float *out = tile->out;
+    for (int i = 0; i < pixels; i++, out += pitch)
+        for (int v = 0; v < VECTORS; v++)
+            if (tile->stream)
+                vf_stream(out + v * LANES, sum[i][v]);
+            else
+                vf_store(out + v * LANES, sum[i][v]);
+}
+
 /* Every number of pixels is code of its own, so that the sums' names are registers. */
+#define EVERY_COUNT(CODE)                                                                                                        \
+    CODE(1) CODE(2) CODE(3) CODE(4) CODE(5) CODE(6) CODE(7) CODE(8) CODE(9) CODE(10) CODE(11) CODE(12) CODE(13) CODE(14)
+
 #define TILE(n)                                                                                                                  \
     case n:                                                                                                                      \
         if (n <= PIXELS && outputs > LANES)                                                                                      \
-            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS, false);                                 \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS);                                        \
         else if (n <= PIXELS)                                                                                                    \
-            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, 1, false);                                       \
+            sum_tile(sums, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, 1);                                              \
         break;
 
 static void accumulate(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w,
                        int pixels, int outputs)
 {
     switch (pixels) {
-        TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+        EVERY_COUNT(TILE)
     }
 }
 
-#define PRODUCT(n)                                                                                                               \
+#define WHOLE(n)                                                                                                                 \
     case n:                                                                                                                      \
         if (n <= PIXELS)                                                                                                         \
-            sum_tile(out, x, pixel, run, runs, length, w, n <= PIXELS ? n : 1, VECTORS, true);                                   \
+            whole_tile(tile, n <= PIXELS ? n : 1);                                                                               \
         break;
 
-static void product(float *out, const float *x, ptrdiff_t pixel, ptrdiff_t run, int runs, int length, const float *w, int pixels)
+static void whole(const struct tile_whole *tile)
 {
-    switch (pixels) {
-        PRODUCT(1)
-        PRODUCT(2) PRODUCT(3) PRODUCT(4) PRODUCT(5) PRODUCT(6) PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11)
-            PRODUCT(12) PRODUCT(13) PRODUCT(14)
+    switch (tile->pixels) {
+        EVERY_COUNT(WHOLE)
     }
 }
 
@@ -107,6 +163,6 @@ static void finish(const float *sums, const float *bias, const float *residual, 
 }
 
 extern const struct tile_isa SIMD(cpu_tile);
-const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, product, resume, finish};
+const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, resume, finish, whole};
 
 _Static_assert((int)PIXELS <= (int)TILE_PIXELS && (int)BLOCK <= (int)TILE_BLOCK, "tile.h");

@@ -1,4 +1,5 @@
-/* Winograd beside the direct rung: how far its sums are from exact ones, layer by layer, and where a plan takes it. */
+/* The two convolutions that compete on the cpu backend, Winograd and the direct rung: how far their sums are from exact ones,
+ * layer by layer, which of them a plan takes, and large outputs. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "cases/cases.h"
+#include "cpu/tile.h"
 #include "runtime/constant.h"
 
 /* The relative error in the 2-norm that a layer may have (spec: the gate of F(4x4)). */
@@ -89,41 +91,53 @@ static double exact(const struct layer *layer, const float *x, const float *w, i
     return sum;
 }
 
-/* Inputs are normal numbers behind a ReLU, weights normal with He's variance 2 / (C*R*S); every 37th output is judged. */
-static double relative_error(const struct layer *layer, const struct osp_kernel *kernel)
+/* Runs the rung on n images, residual may be NULL. */
+static void convolve(const struct layer *layer, int64_t n, const struct osp_kernel *kernel,
+                     const struct osp_device_options *options, const float *w, const float *x, const float *residual, float *out)
 {
-    struct case_random random = {(uint64_t)layer->c};
-    int64_t pixels = layer->h * layer->w, weights = layer->k * layer->c * 9;
-    float *x = room(pixels * layer->c, sizeof *x), *w = room(weights, sizeof *w), *out = room(pixels * layer->k, sizeof *out);
-    for (int64_t i = 0; i < pixels * layer->c; i++)
-        x[i] = (float)fmax(normal(&random), 0);
-    for (int64_t i = 0; i < weights; i++)
-        w[i] = (float)(normal(&random) * sqrt(2.0 / (double)(layer->c * 9)));
-
     struct osp_constant *constant;
     struct osp_device *device;
     struct osp_node_state state = {0};
-    struct osp_call call = call_of(layer, 1);
+    struct osp_call call = call_of(layer, n);
     assert_int_equal(osp_constant_new(w, &(struct osp_shape){4, {layer->k, layer->c, 3, 3}}, &constant), OSP_OK);
-    assert_int_equal(cpu()->open(&(struct osp_device_options){.threads = 2}, &device), OSP_OK);
+    assert_int_equal(cpu()->open(options, &device), OSP_OK);
     call.constant[OSP_WEIGHT] = constant;
     assert_int_equal(kernel->prepare(device, &call, &state), OSP_OK);
     void *scratch = kernel->scratch ? room((int64_t)kernel->scratch(device, &call), 1) : NULL;
     call.scratch = scratch;
-    call.in[0].data = x;
+    call.in[OSP_CONV2D_X].data = (void *)(uintptr_t)x;
+    call.in[OSP_CONV2D_RESIDUAL] = (struct osp_tensor){OSP_F32, call.out[0].shape, (void *)(uintptr_t)residual};
     call.out[0].data = out;
     assert_int_equal(kernel->run(device, &call, &state), OSP_OK);
+    kernel->release(device, &state);
+    cpu()->close(device);
+    osp_constant_free(constant);
+    free(scratch);
+}
 
+/* Inputs are normal numbers behind a ReLU, weights normal with He's variance 2 / (C*R*S). */
+static void fill(const struct layer *layer, int64_t n, float *x, float *w)
+{
+    struct case_random random = {(uint64_t)layer->c};
+    for (int64_t i = 0; i < n * layer->h * layer->w * layer->c; i++)
+        x[i] = (float)fmax(normal(&random), 0);
+    for (int64_t i = 0; i < layer->k * layer->c * 9; i++)
+        w[i] = (float)(normal(&random) * sqrt(2.0 / (double)(layer->c * 9)));
+}
+
+/* Every 37th output is judged. */
+static double relative_error(const struct layer *layer, const struct osp_kernel *kernel)
+{
+    int64_t pixels = layer->h * layer->w, weights = layer->k * layer->c * 9;
+    float *x = room(pixels * layer->c, sizeof *x), *w = room(weights, sizeof *w), *out = room(pixels * layer->k, sizeof *out);
+    fill(layer, 1, x, w);
+    convolve(layer, 1, kernel, &(struct osp_device_options){.threads = 2}, w, x, NULL, out);
     double wrong = 0, all = 0;
     for (int64_t i = 0; i < pixels * layer->k; i += 37) {
         double want = exact(layer, x, w, i), error = out[i] - want;
         wrong += error * error;
         all += want * want;
     }
-    kernel->release(device, &state);
-    cpu()->close(device);
-    osp_constant_free(constant);
-    free(scratch);
     free(out);
     free(w);
     free(x);
@@ -164,8 +178,44 @@ static void one_choice_everywhere(void **state)
         }
 }
 
+/* Large outputs are written past the caches (tile.h): image by image, where they are small, the bits must be the same. */
+static void large_outputs(void **state)
+{
+    static const char *const isas[] = {"portable", "avx2", "avx512"}, *const rungs[] = {"tile", "winograd"};
+    static const struct layer layer = {.c = 16, .h = 45, .w = 67, .k = 64};
+    enum { IMAGES = 12 };
+    int64_t from = layer.h * layer.w * layer.c, to = layer.h * layer.w * layer.k;
+    assert_true(to * (int64_t)sizeof(float) < TILE_STREAM_BYTES && IMAGES * to * (int64_t)sizeof(float) >= TILE_STREAM_BYTES);
+    float *x = room(IMAGES * from, sizeof *x), *w = room(layer.k * layer.c * 9, sizeof *w);
+    float *large = room(IMAGES * to, sizeof *large), *small = room(IMAGES * to, sizeof *small);
+    float *residual = room(IMAGES * to, sizeof *residual);
+    fill(&layer, IMAGES, x, w);
+    for (int64_t i = 0; i < IMAGES * to; i++)
+        residual[i] = (float)(i % 251);
+    for (int i = 0; i < CASE_COUNT(isas) * CASE_COUNT(rungs); i++) {
+        struct osp_device_options options = {.threads = 3, .isa = isas[i / CASE_COUNT(rungs)]};
+        struct osp_device *device;
+        const struct osp_kernel *kernel = rung(rungs[i % CASE_COUNT(rungs)]);
+        if (cpu()->open(&options, &device) == OSP_UNAVAILABLE)
+            continue; /* not on this machine */
+        cpu()->close(device);
+        memset(large, 0xff, sizeof *large * (size_t)(IMAGES * to));
+        convolve(&layer, IMAGES, kernel, &options, w, x, residual, large);
+        for (int64_t n = 0; n < IMAGES; n++)
+            convolve(&layer, 1, kernel, &options, w, x + n * from, residual + n * to, small + n * to);
+        if (memcmp(large, small, sizeof *large * (size_t)(IMAGES * to)) != 0)
+            fail_msg("%s, %s: a large output has other bits than its parts", kernel->name, options.isa);
+    }
+    free(residual);
+    free(small);
+    free(large);
+    free(w);
+    free(x);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate), cmocka_unit_test(one_choice_everywhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate), cmocka_unit_test(one_choice_everywhere),
+                                       cmocka_unit_test(large_outputs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 #include "cpu/conv2d/conv2d.h"
 #include "cpu/tile.h"
 
-/* Bytes that should stay in the second-level cache (1 MiB on the machine this was written on): a block's weights in one pass, and
- * the x of a strip of tiles. */
+/* Bytes that should stay in the second-level cache (1 MiB on the machine this was written on): the weights of one pass, and the x
+ * of a strip of tiles. */
 enum { PASS_BYTES = 400 << 10, STRIP_BYTES = 384 << 10 };
 
 struct work {
@@ -19,6 +19,7 @@ struct work {
     const struct tile_weights *weights;
     const struct tile_isa *tile;
     int64_t across; /* tiles in an output row */
+    bool stream;    /* out goes past the caches (tile_streams) */
 };
 
 struct place { /* a tile: pixels q..q+count of output row p of image n */
@@ -51,79 +52,88 @@ static void sum_edge(const struct work *work, const struct place *at, const floa
     }
 }
 
-/* Filter rows r0..r1 of one tile and one block of outputs; the last pass finishes. */
-static void run_tile(const struct work *work, int64_t tile, int64_t b, int64_t r0, int64_t r1)
+/* Filter rows r0..r1 of one tile and one block of outputs; the last pass finishes. `next`: the tile after it comes next. */
+static void run_tile(const struct work *work, int64_t tile, int64_t b, int64_t r0, int64_t r1, bool next)
 {
     const struct conv2d *conv = &work->conv;
     const struct tile_isa *isa = work->tile;
     struct place at = place_of(work, tile);
     int block = isa->block, outputs = (int)min(block, conv->k - b * block);
-    _Alignas(64) float sums[TILE_PIXELS * TILE_BLOCK];
-    int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k + b * block;
-    if (r0)
-        isa->resume(sums, conv->out + to, conv->k, at.count, outputs);
-    else
-        memset(sums, 0, sizeof(float) * (size_t)(at.count * block));
-
     int64_t top = at.p * conv->stride - conv->pad, left = at.q * conv->stride - conv->pad;
     int64_t first = max(r0, -top), end = min(r1, conv->h - top), filter_row = conv->s * conv->c * block;
-    const float *row = first < end ? conv->x + (at.n * conv->h + top + first) * conv->w * conv->c : NULL;
-    const float *w = work->weights->w + (b * conv->r + first) * filter_row;
     bool inside = left >= 0 && left + (at.count - 1) * conv->stride + conv->s <= conv->w;
-    if (inside && first < end)
-        isa->accumulate(sums, row + left * conv->c, conv->stride * conv->c, conv->w * conv->c, (int)(end - first),
-                        (int)(conv->s * conv->c), w, at.count, outputs);
-    for (; !inside && first < end; first++, row += conv->w * conv->c, w += filter_row)
-        sum_edge(work, &at, row, w, sums, outputs);
-
-    if (r1 < conv->r) {
-        isa->finish(sums, NULL, NULL, conv->out + to, conv->k, at.count, outputs, OSP_LINEAR);
+    const float *row = first < end ? conv->x + (at.n * conv->h + top + first) * conv->w * conv->c : NULL;
+    int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k + b * block;
+    struct tile_whole whole = {.x = inside && row ? row + left * conv->c : NULL,
+                               .pixel = conv->stride * conv->c,
+                               .run = conv->w * conv->c,
+                               .runs = (int)(end - first),
+                               .length = (int)(conv->s * conv->c),
+                               .w = work->weights->w + (b * conv->r + first) * filter_row,
+                               .bias = work->weights->bias ? work->weights->bias + b * block : NULL,
+                               .residual = conv->residual ? conv->residual + to : NULL,
+                               .out = conv->out + to,
+                               .pitch = conv->k,
+                               .pixels = at.count,
+                               .activation = conv->activation,
+                               .stream = work->stream};
+    if (whole.x && r1 - r0 == conv->r && outputs == block) {
+        whole.next = next && conv->r == 1 ? whole.x + at.count * whole.pixel : NULL;
+        isa->whole(&whole);
         return;
     }
-    isa->finish(sums, work->weights->bias ? work->weights->bias + b * block : NULL, conv->residual ? conv->residual + to : NULL,
-                conv->out + to, conv->k, at.count, outputs, conv->activation);
+    _Alignas(64) float sums[TILE_PIXELS * TILE_BLOCK];
+    if (r0)
+        isa->resume(sums, whole.out, conv->k, at.count, outputs);
+    else
+        memset(sums, 0, sizeof(float) * (size_t)(at.count * block));
+    if (whole.x)
+        isa->accumulate(sums, whole.x, whole.pixel, whole.run, whole.runs, whole.length, whole.w, at.count, outputs);
+    else
+        for (; first < end; first++, row += whole.run, whole.w += filter_row)
+            sum_edge(work, &at, row, whole.w, sums, outputs);
+    if (r1 < conv->r)
+        isa->finish(sums, NULL, NULL, whole.out, conv->k, at.count, outputs, OSP_LINEAR);
+    else
+        isa->finish(sums, whole.bias, whole.residual, whole.out, conv->k, at.count, outputs, conv->activation);
 }
 
-/* `images` images from the first of work->conv. */
-static void run_images(const struct cpu_device *device, struct work work, int64_t images)
+static void run_part(const struct cpu_device *device, struct work work)
 {
     struct conv2d *conv = &work.conv;
     if (conv->r == 1 && conv->s == 1 && conv->stride == 1 && conv->pad == 0) { /* rows and images have no borders: one long row */
-        conv->q *= images * conv->p;
+        conv->q *= conv->n * conv->p;
         conv->w = conv->q;
-        images = conv->p = conv->h = 1;
+        conv->n = conv->p = conv->h = 1;
     }
     int block = work.tile->block, widest = cpu_tile_pixels(work.tile, conv->stride * conv->c);
     work.across = (conv->q + widest - 1) / widest;
-    int64_t tiles = images * conv->p * work.across, blocks = (conv->k + block - 1) / block;
+    int64_t tiles = conv->n * conv->p * work.across, blocks = (conv->k + block - 1) / block;
     int64_t filter_row = conv->s * conv->c * block * (int64_t)sizeof(float);
-    int64_t pass = max(1, PASS_BYTES / filter_row); /* filter rows in a pass */
-    int64_t tile_bytes = widest * conv->stride * conv->stride * conv->c * (int64_t)sizeof(float);
-    struct tile_split split = cpu_tile_split(device->threads, tiles, blocks, max(4, STRIP_BYTES / tile_bytes));
+    int64_t rows = max(1, min(conv->r, PASS_BYTES / filter_row)); /* of the filter in a pass */
+    int64_t many = max(1, PASS_BYTES / (filter_row * rows));      /* blocks in a pass: x is in the first cache for all but one */
+    work.stream = tile_streams(conv->out, conv->n * conv->p * conv->q * conv->k * (int64_t)sizeof(float), conv->k);
+    int64_t most = STRIP_BYTES / (widest * conv->stride * conv->stride * conv->c * (int64_t)sizeof(float));
+    struct tile_split split = cpu_tile_split(device->threads, tiles, blocks, max(4, most));
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t part = 0; part < split.strips * split.groups; part++) {
         int64_t strip = part / split.groups, group = part % split.groups;
-        for (int64_t r = 0; r < conv->r; r += pass)
-            for (int64_t b = cpu_part(blocks, group, split.groups); b < cpu_part(blocks, group + 1, split.groups); b++)
-                for (int64_t t = cpu_part(tiles, strip, split.strips); t < cpu_part(tiles, strip + 1, split.strips); t++)
-                    run_tile(&work, t, b, r, min(conv->r, r + pass));
+        int64_t first = cpu_part(tiles, strip, split.strips), end = cpu_part(tiles, strip + 1, split.strips);
+        int64_t last = cpu_part(blocks, group + 1, split.groups);
+        for (int64_t r = 0; r < conv->r; r += rows)
+            for (int64_t b0 = cpu_part(blocks, group, split.groups); b0 < last; b0 += many)
+                for (int64_t t = first; t < end; t++)
+                    for (int64_t b = b0; b < min(last, b0 + many); b++)
+                        run_tile(&work, t, b, r, min(conv->r, r + rows), b == b0 && t + 1 < end);
+        tile_streamed();
     }
 }
 
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct conv2d conv = conv2d_of(call);
-    int64_t from = conv.h * conv.w * conv.c, to = conv.p * conv.q * conv.k; /* floats in an image */
-    for (int64_t i = 0; i < conv.batch; i++) {
-        int64_t count = cpu_valid_rows(conv.counts, i, conv.each), first = i * conv.each;
-        struct work work = {conv, state->data, cpu_tile(cpu_of(device)), 0};
-        work.conv.x += first * from;
-        work.conv.out += first * to;
-        work.conv.residual = conv.residual ? conv.residual + first * to : NULL;
-        if (count > 0)
-            run_images(cpu_of(device), work, count);
-        memset(conv.out + (first + count) * to, 0, sizeof(float) * (size_t)((conv.each - count) * to));
-    }
+    for (int64_t i = 0; i < conv.batch; i++)
+        run_part(cpu_of(device), (struct work){conv2d_part(&conv, i), state->data, cpu_tile(cpu_of(device)), 0, false});
     return OSP_OK;
 }
 

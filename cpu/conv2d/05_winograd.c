@@ -43,10 +43,9 @@ static size_t scratch(const struct osp_device *device, const struct osp_call *ca
     return sizeof(float) * (size_t)(cpu_of(device)->threads * split.room);
 }
 
-/* `images` images from the first of winograd->conv. */
-static void run_images(const struct winograd *winograd, int threads, int64_t images, float *memory)
+static void run_part(const struct winograd *winograd, int threads, float *memory)
 {
-    int64_t squares = images * winograd->down * winograd->across;
+    int64_t squares = winograd->conv.n * winograd->down * winograd->across;
     const struct split split = split_of(winograd, threads, squares);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t t = 0; t < threads; t++)
@@ -59,6 +58,7 @@ static void run_images(const struct winograd *winograd, int threads, int64_t ima
             strip.count = cpu_part(squares, s + 1, split.strips) - strip.first;
             strip.groups = ceil_div(strip.count, winograd->tile->pixels);
             cpu_winograd_strip(winograd, &strip);
+            tile_streamed();
         }
 }
 
@@ -71,16 +71,10 @@ static const char *refuses(const struct osp_device *device, const struct osp_cal
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct conv2d conv = conv2d_of(call);
-    int64_t from = conv.h * conv.w * conv.c, to = conv.p * conv.q * conv.k; /* floats in an image */
     for (int64_t i = 0; i < conv.batch; i++) {
-        int64_t count = cpu_valid_rows(conv.counts, i, conv.each), first = i * conv.each;
-        struct winograd winograd = winograd_of(cpu_of(device), &conv, state->data);
-        winograd.conv.x += first * from;
-        winograd.conv.out += first * to;
-        winograd.conv.residual = conv.residual ? conv.residual + first * to : NULL;
-        if (count > 0)
-            run_images(&winograd, cpu_of(device)->threads, count, call->scratch);
-        memset(conv.out + (first + count) * to, 0, sizeof(float) * (size_t)((conv.each - count) * to));
+        const struct conv2d part = conv2d_part(&conv, i);
+        const struct winograd winograd = winograd_of(cpu_of(device), &part, state->data);
+        run_part(&winograd, cpu_of(device)->threads, call->scratch);
     }
     return OSP_OK;
 }

@@ -52,6 +52,19 @@ static inline bool conv2d_valid(const struct conv2d *conv, int64_t n)
     return n % conv->each < cpu_valid_rows(conv->counts, n / conv->each, conv->each);
 }
 
+/* Those images of picture i that count, as a convolution of their own; the outputs of the others become zeros. */
+static inline struct conv2d conv2d_part(const struct conv2d *conv, int64_t i)
+{
+    struct conv2d part = *conv;
+    int64_t first = i * conv->each, to = conv->p * conv->q * conv->k; /* floats of an image's output */
+    part.n = cpu_valid_rows(conv->counts, i, conv->each);
+    part.x += first * conv->h * conv->w * conv->c;
+    part.residual += conv->residual ? first * to : 0;
+    part.out += first * to;
+    memset(part.out + part.n * to, 0, sizeof(float) * (size_t)((conv->each - part.n) * to));
+    return part;
+}
+
 /* One output row by the plainest loops (01_naive.c). */
 void cpu_conv2d_row(const struct conv2d *conv, const struct weight_rows *weights, int64_t n, int64_t p);
 

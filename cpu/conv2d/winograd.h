@@ -20,9 +20,10 @@ struct winograd_isa {
     void (*input)(const float *x, ptrdiff_t row, ptrdiff_t pixel, float *out, ptrdiff_t pitch);
 
     /* A block of outputs of a square: point e is at sums + e*pitch. Writes `rows` x `columns` pixels, `outputs` floats of each;
-     * pixel (i,j) is at out + i*row + j*pixel, and at the same place in residual. bias [block] and residual may be NULL. */
+     * pixel (i,j) is at out + i*row + j*pixel, and at the same place in residual. bias [block] and residual may be NULL.
+     * stream: whole vectors go past the caches. */
     void (*output)(const float *sums, ptrdiff_t pitch, const float *bias, const float *residual, float *out, ptrdiff_t row,
-                   ptrdiff_t pixel, int rows, int columns, int outputs, enum osp_activation activation);
+                   ptrdiff_t pixel, int rows, int columns, int outputs, enum osp_activation activation, bool stream);
 };
 
 /* One convolution, cut into squares. */
@@ -33,6 +34,7 @@ struct winograd {
     const struct winograd_isa *transforms;
     int64_t channels, outputs; /* C up to whole chunks, K up to whole blocks */
     int64_t down, across;      /* squares in an image */
+    bool stream;               /* out goes past the caches (tile_streams) */
 };
 
 struct winograd winograd_of(const struct cpu_device *device, const struct conv2d *conv, const struct tile_weights *weights);

@@ -46,6 +46,8 @@ static void input(const float *x, ptrdiff_t row, ptrdiff_t pixel, float *out, pt
             vf d[SIDE];
             for (int i = 0; i < SIDE; i++)
                 d[i] = vf_load(x + i * row + j * pixel + c);
+            for (int i = 0; i < SIDE && j >= SIDE - STEP; i++) /* what the next square has that this has not */
+                __builtin_prefetch(x + i * row + (j + STEP) * pixel + c);
             six_to_six(d, 1, &columns[0][j], SIDE);
         }
         for (int i = 0; i < SIDE; i++) {
@@ -57,7 +59,8 @@ static void input(const float *x, ptrdiff_t row, ptrdiff_t pixel, float *out, pt
     }
 }
 
-SIMD_INLINE void put(vf value, const float *bias, const float *residual, float *out, int outputs, enum osp_activation activation)
+SIMD_INLINE void put(vf value, const float *bias, const float *residual, float *out, int outputs, enum osp_activation activation,
+                     bool stream)
 {
     if (bias)
         value += vf_load(bias);
@@ -66,13 +69,15 @@ SIMD_INLINE void put(vf value, const float *bias, const float *residual, float *
     value = vf_activate(value, activation);
     if (outputs < LANES)
         vf_store_part(out, value, outputs);
+    else if (stream)
+        vf_stream(out, value);
     else
         vf_store(out, value);
 }
 
 SIMD_INLINE void output_as(const float *sums, ptrdiff_t pitch, const float *bias, const float *residual, float *out,
                            ptrdiff_t row, ptrdiff_t pixel, int rows, int columns, int outputs,
-                           const enum osp_activation activation)
+                           const enum osp_activation activation, bool stream)
 {
     for (int k = 0; k < outputs; k += LANES) {
         vf half[STEP][SIDE], o[STEP][STEP];
@@ -87,7 +92,7 @@ SIMD_INLINE void output_as(const float *sums, ptrdiff_t pitch, const float *bias
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++) {
                 ptrdiff_t at = i * row + j * pixel + k;
-                put(o[i][j], bias ? bias + k : NULL, residual ? residual + at : NULL, out + at, outputs - k, activation);
+                put(o[i][j], bias ? bias + k : NULL, residual ? residual + at : NULL, out + at, outputs - k, activation, stream);
             }
     }
 }
@@ -95,11 +100,11 @@ SIMD_INLINE void output_as(const float *sums, ptrdiff_t pitch, const float *bias
 /* Every activation is code of its own. */
 #define OUTPUT(activation)                                                                                                       \
     case activation:                                                                                                             \
-        output_as(sums, pitch, bias, residual, out, row, pixel, rows, columns, outputs, activation);                             \
+        output_as(sums, pitch, bias, residual, out, row, pixel, rows, columns, outputs, activation, stream);                     \
         break;
 
 static void output(const float *sums, ptrdiff_t pitch, const float *bias, const float *residual, float *out, ptrdiff_t row,
-                   ptrdiff_t pixel, int rows, int columns, int outputs, enum osp_activation activation)
+                   ptrdiff_t pixel, int rows, int columns, int outputs, enum osp_activation activation, bool stream)
 {
     switch (activation) {
         OUTPUT(OSP_LINEAR)

@@ -8,14 +8,16 @@ struct winograd winograd_of(const struct cpu_device *device, const struct conv2d
     static const struct winograd_isa *const transforms[CPU_ISA_COUNT] = {&cpu_winograd_portable, &cpu_winograd_avx2,
                                                                          &cpu_winograd_avx512};
     const struct tile_isa *tile = cpu_tile(device);
-    return (struct winograd){.conv = *conv,
-                             .weights = weights,
-                             .tile = tile,
-                             .transforms = transforms[device->isa],
-                             .channels = ceil_div(conv->c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK,
-                             .outputs = ceil_div(conv->k, tile->block) * tile->block,
-                             .down = ceil_div(conv->p, WINOGRAD_STEP),
-                             .across = ceil_div(conv->q, WINOGRAD_STEP)};
+    return (struct winograd){
+        .conv = *conv,
+        .weights = weights,
+        .tile = tile,
+        .transforms = transforms[device->isa],
+        .channels = ceil_div(conv->c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK,
+        .outputs = ceil_div(conv->k, tile->block) * tile->block,
+        .down = ceil_div(conv->p, WINOGRAD_STEP),
+        .across = ceil_div(conv->q, WINOGRAD_STEP),
+        .stream = tile_streams(conv->out, conv->n * conv->p * conv->q * conv->k * (int64_t)sizeof(float), conv->k)};
 }
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -66,7 +68,7 @@ static void finish(const struct winograd *winograd, const struct winograd_strip 
     for (int64_t k = 0; k < conv->k; k += block, sums += winograd->tile->pixels * block)
         winograd->transforms->output(sums, strip->sum_pitch, bias ? bias + k : NULL,
                                      conv->residual ? conv->residual + to + k : NULL, conv->out + to + k, conv->q * conv->k,
-                                     conv->k, rows, columns, (int)min(conv->k - k, block), conv->activation);
+                                     conv->k, rows, columns, (int)min(conv->k - k, block), conv->activation, winograd->stream);
 }
 
 void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_strip *strip)
@@ -82,10 +84,17 @@ void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_s
         for (int64_t k = 0; k < winograd->outputs; k += tile->block)
             for (int64_t g = 0; g < strip->groups; g++) {
                 int64_t first = cpu_part(strip->count, g, strip->groups), end = cpu_part(strip->count, g + 1, strip->groups);
-                tile->product(strip->sums + e * strip->sum_pitch + g * sum_group + k * tile->pixels,
-                              strip->values + e * strip->value_pitch + g * value_group, WINOGRAD_CHUNK,
-                              tile->pixels * WINOGRAD_CHUNK, (int)(winograd->channels / WINOGRAD_CHUNK), WINOGRAD_CHUNK,
-                              winograd->weights->w + (e * winograd->outputs + k) * winograd->channels, (int)(end - first));
+                tile->whole(&(struct tile_whole){
+                    .x = strip->values + e * strip->value_pitch + g * value_group,
+                    .pixel = WINOGRAD_CHUNK,
+                    .run = tile->pixels * WINOGRAD_CHUNK,
+                    .runs = (int)(winograd->channels / WINOGRAD_CHUNK),
+                    .length = WINOGRAD_CHUNK,
+                    .w = winograd->weights->w + (e * winograd->outputs + k) * winograd->channels,
+                    .out = strip->sums + e * strip->sum_pitch + g * sum_group + k * tile->pixels,
+                    .pitch = tile->block,
+                    .pixels = (int)(end - first),
+                });
             }
     for (int64_t g = 0; g < strip->groups; g++) {
         int64_t first = cpu_part(strip->count, g, strip->groups), end = cpu_part(strip->count, g + 1, strip->groups);
