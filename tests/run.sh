@@ -14,7 +14,7 @@ for program in "$@"; do
         cat "$log"
     fi
     good=$(grep -c '^\[       OK \]' "$log")
-    bad=$(grep -c '^\[  FAILED  \] [a-z]' "$log")
+    bad=$(grep '^\[  FAILED  \] [a-z]' "$log" | sort -u | wc -l)
     idle=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
     [ "$verdict" = FAILED ] && [ "$bad" = 0 ] && bad=1
     printf '%-40s %s, %d tests%s\n' "$program" "$verdict" "$((good + bad))" "$([ "$idle" = 0 ] || echo ", $idle skipped")"

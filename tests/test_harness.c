@@ -46,6 +46,7 @@ FAULT(infinite, out[0] = INFINITY)
 FAULT(unwritten, memcpy(out + count - 1, &block_poison, sizeof *out))
 FAULT(before, out[-1] = 0)
 FAULT(after, out[count] = 0)
+FAULT(carried, out[count] = ((const float *)call->in[0].data)[osp_shape_count(&call->in[0].shape)] * 2)
 FAULT(input, *(float *)call->in[0].data += 1)
 FAULT(scratch, ((char *)call->scratch)[100] = 0)
 FAULT(order, out[0] = nextafterf(out[0], 9))
@@ -82,6 +83,7 @@ static const struct planted {
     PLANTED(unwritten, .found = "output 0 [6,4]: got nan (never written)"),
     PLANTED(before, .found = "wrote around output 0"),
     PLANTED(after, .found = "wrote around output 0"),
+    PLANTED(carried, .found = "wrote around output 0"), /* a value that comes from past the end of an input */
     PLANTED(input, .found = "changed input 0"),
     PLANTED(order, .found = "from the plainest rung"),
     PLANTED(order, .found = NULL, .known = {.name = "planted/linear/order", .own_order = true}),

@@ -10,10 +10,14 @@
 
 enum { GUARD = 256 };
 
-static void fill_poison(uint8_t *at, size_t bytes)
+/* Around inputs. Sums and products carry a NaN's bits along: what is computed from the guards of an input must not look like the
+ * guards of an output. */
+static const uint32_t input_poison = 0x7fc0beef;
+
+static void fill_poison(uint8_t *at, size_t bytes, const uint32_t *poison)
 {
     for (size_t i = 0; i < bytes; i++)
-        at[i] = ((const uint8_t *)&block_poison)[i % sizeof block_poison];
+        at[i] = ((const uint8_t *)poison)[i % sizeof *poison];
 }
 
 struct block block_new(const struct bench *bench, const void *host, size_t bytes)
@@ -29,7 +33,7 @@ struct block block_new(const struct bench *bench, const void *host, size_t bytes
     if (memory->alloc(bench->device, block.total, &block.device) != OSP_OK)
         fail_msg("alloc: %s", osp_message());
     assert_int_equal((uintptr_t)block.device % 64, 0);
-    fill_poison(block.image, block.total);
+    fill_poison(block.image, block.total, host ? &input_poison : &block_poison);
     if (host)
         memcpy(block.image + block.guard, host, bytes);
     if ((host || !bench->watched) && memory->upload(bench->device, block.device, block.image, block.total) != OSP_OK)
