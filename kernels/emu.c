@@ -105,7 +105,7 @@ static CUresult error_string(CUresult code, const char **text)
     *text = "the emulator refused the call";
     if (code == EMU_LAUNCH_FAILED && enter()) {
         if (emu->error(0, &error)) {
-            snprintf(said, sizeof said, "%s: %s", error.kind, error.text);
+            snprintf(said, sizeof said, "%s", error.text);
             *text = said;
         }
         leave(EMU_OK);
