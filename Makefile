@@ -13,7 +13,7 @@
 
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN      ?=
-BUILD    ?= build$(if $(filter-out gcc,$(notdir $(CC))),-$(notdir $(CC)))$(if $(SAN),-san)
+BUILD    ?= build$(if $(filter-out gcc,$(notdir $(CC))),-$(notdir $(CC)))$(if $(SAN),-san)$(if $(RELEASE),-release)
 PREFIX   ?= /usr/local
 COMMIT   := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
