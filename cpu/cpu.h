@@ -27,8 +27,8 @@ extern const struct osp_clock cpu_marks;
 #include "runtime/ops.def"
 #undef OSP_OP
 
-/* 64-byte aligned; NULL when there is no memory. Free with free(). */
-static inline void *cpu_alloc(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64 + 64); }
+/* 64-byte aligned, and large blocks on large pages where the kernel has them; NULL when there is no memory. Free with free(). */
+void *cpu_alloc(size_t bytes);
 
 /* What this process may still take, and what it could take at most. OSP_UNAVAILABLE where the kernel does not say. */
 osp_status cpu_memory_available(struct osp_device *device, size_t *free_bytes, size_t *total_bytes);
