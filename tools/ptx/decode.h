@@ -14,12 +14,6 @@ enum { /* numbers of lanes.def's rows */
 #define TEST2(name, ...)  LANE_##name,
 #define SELECT(name, ...) LANE_##name,
 #include "lanes.def"
-#undef VALUE1
-#undef VALUE2
-#undef VALUE3
-#undef TEST1
-#undef TEST2
-#undef SELECT
        LANE_ROWS
 };
 

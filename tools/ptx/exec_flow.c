@@ -228,6 +228,16 @@ static const struct insn *leave(struct warp *w, const struct insn *i, uint32_t l
     return choose(w);
 }
 
+/* Lanes whose guard is off do not take part: they go on by themselves. */
+static void leave_others(struct warp *w, const struct insn *i, uint32_t lanes)
+{
+    w->current.state = FRAGMENT_RUNS;
+    w->current.at = i + 1;
+    w->current.lanes = w->active & ~lanes;
+    copy_fragment(&w->waiting[w->others++], &w->current);
+    w->active = lanes;
+}
+
 const struct insn *exec_return(struct warp *w, const struct insn *i)
 {
     const uint32_t lanes = insn_lanes(w, i);
@@ -237,11 +247,7 @@ const struct insn *exec_return(struct warp *w, const struct insn *i)
     if (w->current.depth == 0)
         return leave(w, i, lanes);
     if (lanes != w->active) {
-        w->current.state = FRAGMENT_RUNS;
-        w->current.at = i + 1;
-        w->current.lanes = w->active & ~lanes;
-        copy_fragment(&w->waiting[w->others++], &w->current);
-        w->active = lanes;
+        leave_others(w, i, lanes);
         w->join = 0; /* look again */
     }
     w->current.depth--;
@@ -268,14 +274,8 @@ const struct insn *exec_nothing(struct warp *w, const struct insn *i) { return i
 const struct insn *ptx_warp_wait(struct warp *w, const struct insn *i, uint32_t lanes)
 {
     struct fragment *f;
-    if (lanes != w->active) {
-        /* Lanes whose guard is off do not take part: they go on by themselves. */
-        w->current.state = FRAGMENT_RUNS;
-        w->current.at = i + 1;
-        w->current.lanes = w->active & ~lanes;
-        copy_fragment(&w->waiting[w->others++], &w->current);
-        w->active = lanes;
-    }
+    if (lanes != w->active)
+        leave_others(w, i, lanes);
     w->current.at = i;
     w->current.lanes = lanes;
     w->current.state = FRAGMENT_WAITS_LANES;

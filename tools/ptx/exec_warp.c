@@ -9,6 +9,20 @@ static void set_predicate(struct warp *w, uint32_t offset, uint32_t lanes, uint3
     *p = (*p & ~lanes) | (bits & lanes);
 }
 
+/* Brings together the lanes that the mask in register `mask` names, of which `lanes` are here. False: *next is where to go on. */
+static bool together(struct warp *w, const struct insn *i, uint32_t lanes, uint32_t mask, const struct insn **next)
+{
+    bool go = false;
+    *next = lanes ? exec_gather(w, i, lanes, mask, &go) : i + 1;
+    return go;
+}
+
+static void put(u32 *d, const u32 *result, uint32_t lanes)
+{
+    for (uint32_t l = 0; l < LANES; l++)
+        d[l] = lanes >> l & 1 ? result[l] : d[l];
+}
+
 /* d: result; more[0]: predicate; a: value; b: lane or distance; c: clamp and segments; more[1]: mask; kind: mode. */
 const struct insn *exec_shuffle(struct warp *w, const struct insn *i)
 {
@@ -17,11 +31,8 @@ const struct insn *exec_shuffle(struct warp *w, const struct insn *i)
     const u32 *c = (const u32 *)(const void *)(w->file + i->c), *mask = (const u32 *)(const void *)(w->file + i->more[1]);
     u32 *d = (u32 *)(void *)(w->file + i->d), result[LANES];
     uint32_t inside = 0;
-    bool go;
-    if (lanes == 0)
-        return i + 1;
-    const struct insn *next = exec_gather(w, i, lanes, i->more[1], &go);
-    if (!go)
+    const struct insn *next;
+    if (!together(w, i, lanes, i->more[1], &next))
         return next;
     for (uint32_t l = 0; l < LANES; l++) {
         if (!(lanes >> l & 1))
@@ -54,8 +65,7 @@ const struct insn *exec_shuffle(struct warp *w, const struct insn *i)
         result[l] = a[from];
         inside |= ok ? 1u << l : 0;
     }
-    for (uint32_t l = 0; l < LANES; l++)
-        d[l] = lanes >> l & 1 ? result[l] : d[l];
+    put(d, result, lanes);
     set_predicate(w, i->more[0], lanes, inside);
     return next;
 }
@@ -67,11 +77,8 @@ const struct insn *exec_vote(struct warp *w, const struct insn *i)
     const uint32_t set = *(const uint32_t *)(const void *)(w->file + i->a) ^ i->extra;
     const u32 *mask = (const u32 *)(const void *)(w->file + i->b);
     uint32_t bits = 0;
-    bool go;
-    if (lanes == 0)
-        return i + 1;
-    const struct insn *next = exec_gather(w, i, lanes, i->b, &go);
-    if (!go)
+    const struct insn *next;
+    if (!together(w, i, lanes, i->b, &next))
         return next;
     for (uint32_t l = 0; l < LANES; l++) {
         if (!(lanes >> l & 1))
@@ -96,11 +103,8 @@ const struct insn *exec_match(struct warp *w, const struct insn *i)
     const u64 *wide = (const u64 *)(const void *)(w->file + i->a);
     u32 *d = (u32 *)(void *)(w->file + i->d), result[LANES] = {0};
     uint32_t every = 0;
-    bool go;
-    if (lanes == 0)
-        return i + 1;
-    const struct insn *next = exec_gather(w, i, lanes, i->b, &go);
-    if (!go)
+    const struct insn *next;
+    if (!together(w, i, lanes, i->b, &next))
         return next;
     for (uint32_t l = 0; l < LANES; l++) {
         uint32_t same = 0;
@@ -111,8 +115,7 @@ const struct insn *exec_match(struct warp *w, const struct insn *i)
         every |= same == mask[l] ? 1u << l : 0;
         result[l] = i->kind && same != mask[l] ? 0 : same;
     }
-    for (uint32_t l = 0; l < LANES; l++)
-        d[l] = lanes >> l & 1 ? result[l] : d[l];
+    put(d, result, lanes);
     if (i->kind)
         set_predicate(w, i->more[0], lanes, every);
     return next;
@@ -124,11 +127,8 @@ const struct insn *exec_redux(struct warp *w, const struct insn *i)
     const uint32_t lanes = insn_lanes(w, i);
     const u32 *a = (const u32 *)(const void *)(w->file + i->a), *mask = (const u32 *)(const void *)(w->file + i->b);
     u32 *d = (u32 *)(void *)(w->file + i->d), result[LANES] = {0};
-    bool go;
-    if (lanes == 0)
-        return i + 1;
-    const struct insn *next = exec_gather(w, i, lanes, i->b, &go);
-    if (!go)
+    const struct insn *next;
+    if (!together(w, i, lanes, i->b, &next))
         return next;
     for (uint32_t l = 0; l < LANES; l++) {
         uint32_t r = 0;
@@ -161,8 +161,7 @@ const struct insn *exec_redux(struct warp *w, const struct insn *i)
         }
         result[l] = r;
     }
-    for (uint32_t l = 0; l < LANES; l++)
-        d[l] = lanes >> l & 1 ? result[l] : d[l];
+    put(d, result, lanes);
     return next;
 }
 
@@ -182,11 +181,8 @@ const struct insn *exec_elect(struct warp *w, const struct insn *i)
     const u32 *mask = (const u32 *)(const void *)(w->file + i->b);
     u32 *d = (u32 *)(void *)(w->file + i->d);
     uint32_t chosen = 0;
-    bool go;
-    if (lanes == 0)
-        return i + 1;
-    const struct insn *next = exec_gather(w, i, lanes, i->b, &go);
-    if (!go)
+    const struct insn *next;
+    if (!together(w, i, lanes, i->b, &next))
         return next;
     for (uint32_t l = 0; l < LANES; l++) {
         if (!(lanes >> l & 1))

@@ -85,12 +85,6 @@
         COMPUTE(T, const T result = chosen >> l & 1 ? pa[l] : pb[l])                                                             \
     }
 #include "lanes.def"
-#undef VALUE1
-#undef VALUE2
-#undef VALUE3
-#undef TEST1
-#undef TEST2
-#undef SELECT
 
 #define VALUE1(name, ...) lane_##name,
 #define VALUE2(name, ...) lane_##name,

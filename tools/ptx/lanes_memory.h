@@ -167,21 +167,6 @@ static bool shadow_set(const struct warp *w, const struct reach *r, uint32_t byt
         }                                                                                                                        \
         return true;                                                                                                             \
     }                                                                                                                            \
-    static const struct insn *load_##T##_##N(struct warp *w, const struct insn *i)                                               \
-    {                                                                                                                            \
-        uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                             \
-        struct reach r;                                                                                                          \
-        while (lanes) {                                                                                                          \
-            enum ptx_space space = (enum ptx_space)i->space;                                                                     \
-            addresses(w, i, lanes, &r, sizeof(T) * N);                                                                           \
-            if (space == SPACE_GENERIC)                                                                                          \
-                space = generic_space(&r, &lanes, &rest);                                                                        \
-            if (!load_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                 \
-                return NULL;                                                                                                     \
-            lanes = rest;                                                                                                        \
-        }                                                                                                                        \
-        return i + 1;                                                                                                            \
-    }                                                                                                                            \
     static inline __attribute__((always_inline)) bool store_##T##_##N##_lanes(                                                   \
         struct warp *w, const struct insn *i, uint32_t lanes, struct reach *r, enum ptx_space space)                             \
     {                                                                                                                            \
@@ -209,8 +194,10 @@ static bool shadow_set(const struct warp *w, const struct reach *r, uint32_t byt
                 FOR_LANES(lanes) memset(w->block->shadow + r->address[l], SHADOW_SET, sizeof(T) * N);                            \
         }                                                                                                                        \
         return true;                                                                                                             \
-    }                                                                                                                            \
-    static const struct insn *store_##T##_##N(struct warp *w, const struct insn *i)                                              \
+    }
+
+#define MOVE(HOW, T, N)                                                                                                          \
+    static const struct insn *HOW##_##T##_##N(struct warp *w, const struct insn *i)                                              \
     {                                                                                                                            \
         uint32_t lanes = insn_lanes(w, i), rest = 0;                                                                             \
         struct reach r;                                                                                                          \
@@ -219,23 +206,27 @@ static bool shadow_set(const struct warp *w, const struct reach *r, uint32_t byt
             addresses(w, i, lanes, &r, sizeof(T) * N);                                                                           \
             if (space == SPACE_GENERIC)                                                                                          \
                 space = generic_space(&r, &lanes, &rest);                                                                        \
-            if (!store_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                \
+            if (!HOW##_##T##_##N##_lanes(w, i, lanes, &r, space))                                                                \
                 return NULL;                                                                                                     \
             lanes = rest;                                                                                                        \
         }                                                                                                                        \
         return i + 1;                                                                                                            \
     }
-MOVERS(u8, 1)
-MOVERS(u8, 2)
-MOVERS(u8, 4)
-MOVERS(u16, 1)
-MOVERS(u16, 2)
-MOVERS(u16, 4)
-MOVERS(u32, 1)
-MOVERS(u32, 2)
-MOVERS(u32, 4)
-MOVERS(u64, 1)
-MOVERS(u64, 2)
+
+#define MOVES(T, N) MOVERS(T, N) MOVE(load, T, N) MOVE(store, T, N)
+MOVES(u8, 1)
+MOVES(u8, 2)
+MOVES(u8, 4)
+MOVES(u16, 1)
+MOVES(u16, 2)
+MOVES(u16, 4)
+MOVES(u32, 1)
+MOVES(u32, 2)
+MOVES(u32, 4)
+MOVES(u64, 1)
+MOVES(u64, 2)
+#undef MOVES
+#undef MOVE
 #undef MOVERS
 
 #define ALL_WIDTHS(M)                                                                                                            \
