@@ -9,10 +9,12 @@ FATBINS    ?= $(BUILD)
 KERNEL_SRC := $(wildcard kernels/*/*.cu)
 EMU_SRC    := $(wildcard kernels/emu/*.cpp)
 
-# AVX2 and FMA: an fmaf that is a call would cost tens of times more. backend.c looks whether the processor has them.
+# Kernels on the emulator use AVX2 and FMA: an fmaf that is a call would cost tens of times more. backend.c looks whether the processor
+# has them. Until then nothing of those objects runs, and what runs before main is made for any processor.
+VECTORS    := -mavx2 -mfma -mf16c
 CXXFLAGS   ?= -O3 -g
 CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),,-Wno-restrict) \
-              -mavx2 -mfma -mf16c -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
+              -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
 ifeq ($(SAN),1)
 CXXFLAGS   += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
@@ -30,10 +32,12 @@ image_name  = cuda_image_$(subst /,_,$(1:kernels/%=%))
 
 $(BUILD)/%.o: %.cu
 	@mkdir -p $(@D); echo "  CXX   $<"
-	$(Q)$(CXX) -x c++ $(CPPFLAGS) -DCUDA_IMAGE=$(call image_name,$*) $(CXXFLAGS) $(KERNEL_OPT) -c -o $@ $<
+	$(Q)$(CXX) -x c++ $(CPPFLAGS) -DCUDA_IMAGE=$(call image_name,$*) $(CXXFLAGS) $(VECTORS) $(KERNEL_OPT) -c -o $@ $<
 $(BUILD)/kernels/emu/%.o: kernels/emu/%.cpp
 	@mkdir -p $(@D); echo "  CXX   $<"
 	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
+
+$(BUILD)/kernels/emu/mma.o $(BUILD)/kernels/emu/mma.check.o: CXXFLAGS += $(VECTORS)
 
 # ---- Fat binaries ---------------------------------------------------------------------------------------------
 # sm_86 and sm_89 are assembled from the PTX of compute_80, sm_100 and sm_120 from that of compute_90: the PTX that is tested is the PTX
@@ -90,7 +94,7 @@ HOOKS      := -fsanitize=thread $(if $(findstring clang,$(CC)),-fno-vectorize -f
 
 $(BUILD)/%.check.o: %.cu
 	@mkdir -p $(@D); echo "  CXX   $< (checked)"
-	$(Q)$(CXX) -x c++ $(CPPFLAGS) $(CHECK_FLAGS) $(HOOKS) -c -o $@ $<
+	$(Q)$(CXX) -x c++ $(CPPFLAGS) $(CHECK_FLAGS) $(VECTORS) $(HOOKS) -c -o $@ $<
 $(BUILD)/%.check.o: %.cpp
 	@mkdir -p $(@D); echo "  CXX   $< (checked)"
 	$(Q)$(CXX) $(CPPFLAGS) $(CHECK_FLAGS) -c -o $@ $<

@@ -9,20 +9,15 @@
 namespace emu
 {
 
-/* Kernels register before main, in whatever order the objects come: nothing here may need a constructor. */
-static const Kernel *first_kernel;
-
-Kernel::Kernel(const char *its_name, size_t its_bytes, void (*its_pack)(void *, void **), void (*its_run)(void *))
-    : name(its_name), bytes(its_bytes), pack(its_pack), run(its_run), next(first_kernel)
-{
-    first_kernel = this;
-}
+/* Both ends of the section of EMU_KERNEL, by the linker; absent where there are no kernels. */
+extern "C" __attribute__((weak, visibility("hidden"))) const Kernel *const __start_emu_kernels[];
+extern "C" __attribute__((weak, visibility("hidden"))) const Kernel *const __stop_emu_kernels[];
 
 const Kernel *kernel_of(const char *name)
 {
-    for (const Kernel *kernel = first_kernel; kernel; kernel = kernel->next)
-        if (!strcmp(kernel->name, name))
-            return kernel;
+    for (const Kernel *const *kernel = __start_emu_kernels; kernel != __stop_emu_kernels; kernel++)
+        if (!strcmp((*kernel)->name, name))
+            return *kernel;
     return nullptr;
 }
 
@@ -133,6 +128,7 @@ extern "C" __attribute__((visibility("default"))) const struct emu_table *emu_in
         .error = report_get,
         .clear_errors = report_clear,
         .access = access_get,
+        .work = work_get,
         .clear_accesses = accesses_clear,
         .waits = waits_get,
         .clear_waits = waits_clear,

@@ -184,8 +184,6 @@ struct Kernel {
     size_t bytes;
     void (*pack)(void *to, void **from);
     void (*run)(void *packed);
-    const Kernel *next;
-    Kernel(const char *its_name, size_t its_bytes, void (*its_pack)(void *, void **), void (*its_run)(void *));
 };
 template <auto function> struct Thunk;
 template <class... P, void (*function)(P...)> struct Thunk<function> {
@@ -201,13 +199,12 @@ template <class... P, void (*function)(P...)> struct Thunk<function> {
 
 } // namespace emu
 
-/* After the declaration of a kernel: makes it known by its name. Two of one name do not link. */
+/* After the declaration of a kernel: makes it known by its name. Two of one name do not link. A pointer goes into a section that
+ * kernel_of looks through: nothing of a kernel's file runs before it is launched. */
 #define EMU_KERNEL(name)                                                                                                         \
-    extern const emu::Kernel emu_kernel_##name __attribute__((visibility("hidden")));                                            \
-    const emu::Kernel emu_kernel_##name                                                                                          \
-    {                                                                                                                            \
-#name, sizeof(emu::Thunk <name>::Arguments), emu::Thunk < name> ::pack, emu::Thunk < name> ::run                         \
-    }
+    extern constexpr emu::Kernel emu_kernel_##name __attribute__((visibility("hidden"))) = {                                     \
+        #name, sizeof(emu::Thunk<name>::Arguments), emu::Thunk<name>::pack, emu::Thunk<name>::run};                              \
+    __attribute__((section("emu_kernels"), used)) static const emu::Kernel *const emu_entry_##name = &emu_kernel_##name
 
 #define EMU_KEY                                                                                                                  \
     ([]() -> const void * {                                                                                                      \

@@ -10,7 +10,7 @@
 TEST_EMU      := $(BUILD)/tests/emu
 TEST_EMU_SRC  := $(wildcard tests/emu/*.cu)
 TEST_EMU_CXX  := $(foreach c,g++ clang++,$(if $(shell command -v $(c)),$(c)))
-TEST_EMU_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% -Wno-restrict,$(CXXFLAGS)) -fvisibility=hidden $(if $(filter local,$*),-w)
+TEST_EMU_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% -Wno-restrict,$(CXXFLAGS)) $(VECTORS) -fvisibility=hidden $(if $(filter local,$*),-w)
 TEST_EMU_PTX  := $(if $(NVCC),$(patsubst tests/emu/%.cu,$(TEST_EMU)/%.ptx,$(filter-out tests/emu/local.cu,$(TEST_EMU_SRC))))
 
 HOOKS_g++     := -fsanitize=thread -fno-tree-vectorize
