@@ -2,20 +2,7 @@
 #include <string.h>
 
 #include "safetensors.h"
-
-static uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "scalar.h"
 
 /* IEEE binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. One subtraction for every kind of value, and no branch, so that
  * a loop of it vectorises. A signalling NaN becomes quiet, as in hardware. */
@@ -28,14 +15,14 @@ static inline float widen_half(uint16_t half)
     /* A subnormal f * 2^-24 is (1 + f/1024) * 2^-14 less 2^-14: exact, and no operand is subnormal in f32. */
     uint32_t rebase = exponent == 0 ? 127 - 14 : exponent == 0x0f800000 ? 255 - 31 : 127 - 15;
     uint32_t excess = exponent == 0 ? 127 - 14 : 0;
-    return float_of(sign | bits_of(float_of(rest + (rebase << 23)) - float_of(excess << 23)));
+    return osp_from_bits(sign | osp_bits(osp_from_bits(rest + (rebase << 23)) - osp_from_bits(excess << 23)));
 }
 
 float osp_f16_to_f32(uint16_t half) { return widen_half(half); }
 
 uint16_t osp_f32_to_f16(float value)
 {
-    uint32_t bits = bits_of(value), magnitude = bits & 0x7fffffff;
+    uint32_t bits = osp_bits(value), magnitude = bits & 0x7fffffff;
     uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
 
     if (magnitude > 0x7f800000) { /* NaN: the payload's upper bits, and never an infinity by losing them */
@@ -73,7 +60,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored tensors are li
 WIDEN(widen_f64, double, (float)x)
 WIDEN(widen_f32, float, x)
 WIDEN(widen_f16, uint16_t, widen_half(x))
-WIDEN(widen_bf16, uint16_t, float_of((uint32_t)x << 16))
+WIDEN(widen_bf16, uint16_t, osp_from_bits((uint32_t)x << 16))
 WIDEN(widen_i64, int64_t, (float)x)
 WIDEN(widen_i32, int32_t, (float)x)
 WIDEN(widen_i16, int16_t, (float)x)
