@@ -160,6 +160,13 @@ static void describe(const struct osp_device *opaque, struct osp_device_info *ou
         snprintf(out->bus, sizeof out->bus, "%04x:%02x:%02x.0", (unsigned)domain, (unsigned)bus, (unsigned)slot);
 }
 
+static int counts(struct osp_device *device, int i, struct osp_kernel_counts *out)
+{
+    return emu_counts(cuda_of(device)->context, i, out);
+}
+static void clear_counts(struct osp_device *device) { emu_clear_counts(cuda_of(device)->context); }
+static const struct osp_counter counter = {counts, clear_counts};
+
 /* ---- The two backends ----------------------------------------------------------------------------- */
 
 #define OSP_OP(name, help) extern const struct osp_ladder cuda_##name##_ladder;
@@ -190,6 +197,7 @@ const struct osp_backend emu_backend = {
     .memory = &memory,
     .clock = &cuda_clock,
     .capture = &cuda_capture,
+    .counter = &counter,
     .ops =
         {
 #include "runtime/ops.def"

@@ -109,5 +109,8 @@ void *cuda_library_beside(const char *file, char path[CUDA_PATH]);
 /* emu.c: the driver table over the emulator in a mode ("fast", "shuffled=SEED", "check", "count"; NULL: fast), with so
  * many threads (0: one for each core; then the number). Each mode is a device of that driver. */
 osp_status emu_driver_open(const char *mode, int *threads, const struct cuda_driver **out, int *device);
+/* What the kernels of an emulated device asked of memory: struct osp_counter. */
+int emu_counts(CUcontext context, int i, struct osp_kernel_counts *out);
+void emu_clear_counts(CUcontext context);
 
 #endif

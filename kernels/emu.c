@@ -322,6 +322,36 @@ static const struct cuda_driver table = {
     .cuGraphExecDestroy = graph_exec_destroy,
 };
 
+/* ---- Counts -------------------------------------------------------------------------------------------- */
+
+static struct osp_space_counts space_counts(const struct emu_space_work *work)
+{
+    return (struct osp_space_counts){work->requests, work->lanes, work->bytes, work->units, work->ideal_units};
+}
+
+int emu_counts(CUcontext context, int i, struct osp_kernel_counts *out)
+{
+    struct emu_kernel_work work;
+    context_set(context);
+    if (!enter())
+        return 0;
+    int found = emu->work(i, &work);
+    leave(EMU_OK);
+    if (found)
+        *out = (struct osp_kernel_counts){
+            work.kernel, work.launches, work.blocks, work.threads, space_counts(&work.global), space_counts(&work.shared)};
+    return found;
+}
+
+void emu_clear_counts(CUcontext context)
+{
+    context_set(context);
+    if (!enter())
+        return;
+    emu->clear_accesses();
+    leave(EMU_OK);
+}
+
 /* ---- Modes ---------------------------------------------------------------------------------------- */
 
 static osp_status open_checked(const struct emu_table **out)

@@ -115,6 +115,12 @@ struct osp_capture {
     void (*destroy)(struct osp_device *, void *recording); /* NULL is allowed */
 };
 
+/* What kernels ask of memory, where the device counts it. */
+struct osp_counter {
+    int (*get)(struct osp_device *, int i, struct osp_kernel_counts *out); /* 1, or 0 past the last kernel */
+    void (*clear)(struct osp_device *);
+};
+
 struct osp_backend {
     const char *name;
     const struct osp_backend *base; /* an overlay's base: its ladders serve the ops that the overlay lacks; NULL otherwise */
@@ -123,6 +129,7 @@ struct osp_backend {
     const struct osp_memory *memory;
     const struct osp_clock *clock;
     const struct osp_capture *capture; /* NULL: cannot record */
+    const struct osp_counter *counter; /* NULL: counts nothing */
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);

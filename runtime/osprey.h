@@ -220,6 +220,22 @@ void osp_session_times(const struct osp_session *session, struct osp_session_tim
  * group of this process leaves it. OSP_UNAVAILABLE. */
 osp_status osp_session_memory(const struct osp_session *session, size_t *free_bytes, size_t *total_bytes);
 
+/* What a kernel asked of one kind of memory. A request is one instruction of a warp: up to 32 lanes at once. */
+struct osp_space_counts {
+    int64_t requests;
+    int64_t lanes;         /* that took part, over all requests: 32 a request at best */
+    int64_t bytes;         /* that lanes asked for */
+    int64_t units, ideal;  /* global: sectors of 32 bytes that were touched; shared: passes over its 32 banks; and the fewest possible */
+};
+struct osp_kernel_counts {
+    const char *kernel; /* the name on the device: "conv2d_register_..." */
+    int64_t launches, blocks, threads;
+    struct osp_space_counts global, shared;
+};
+/* The i-th kernel of the last run, in the order of their first launches. Returns 0 past the last one; at once, where nothing is counted:
+ * only emu counts, in its mode "count", and all sessions of the process together. */
+int osp_session_counts(const struct osp_session *session, int i, struct osp_kernel_counts *out);
+
 /* Copies a value of the last run to the host as f32 (integers are converted); the session must have been opened with keep.
  * name: the node that made it, with ":1", ":2" for further outputs. dims gets up to 4 sizes. Free data with free(). OSP_USAGE, OSP_MEMORY. */
 osp_status osp_session_value(struct osp_session *session, const char *name, float **data, int64_t dims[4], int *rank);

@@ -329,6 +329,8 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
     s->times.pack = t2 - t1 + osp_seconds() - t3;
     s->times.upload = s->times.download = 0;
     s->times.graph = s->record;
+    if (!status && s->backend->counter)
+        s->backend->counter->clear(s->device);
     if (!status)
         status = run_nodes(s, plan);
     if (!status) {
@@ -336,6 +338,11 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
         s->last = plan;
     }
     return status;
+}
+
+int osp_session_counts(const struct osp_session *s, int i, struct osp_kernel_counts *out)
+{
+    return s->backend->counter && s->last ? s->backend->counter->get(s->device, i, out) : 0;
 }
 
 static const struct osp_tensor *result(const struct osp_session *s, int i)

@@ -17,6 +17,9 @@ extern const int network_count;
 /* The model of a network; for one with seeded weights it is written and read. And its picture: free it with osp_image_free. */
 osp_status network_open(const struct network *network, struct osp_model **model, struct osp_image **picture);
 
+/* The demo model for pictures of 64 x 64. Within a test of scratch.h. */
+osp_status network_open_small(struct osp_model **model);
+
 struct network_outcome {
     int wanted, found, labels_differ;
     double box, score;   /* the largest differences, pixels and probability */

@@ -5,8 +5,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "networks.h"
+#include "process.h"
+#include "scratch.h"
+
+#define PHOTO OSP_SOURCE "/models/demo/camera.png"
 
 static void expect_same(const struct network *network, const struct osp_session_options *options, const char *how)
 {
@@ -54,9 +59,83 @@ static void all_networks_on_the_ptx_driver(void **state)
     expect_same(&networks[2], &(struct osp_session_options){.backend = "cuda", .driver = "ptx", .graph = 1}, "ptx, graph");
 }
 
-int main(void)
+/* upsample_add at 64 x 64: maps of 4 x 4 and 8 x 8 with 64 channels, each value two reads and a write, a warp for 32 of them. */
+static void kernels_are_counted(void **state)
 {
+    enum { VALUES = (4 * 4 + 8 * 8) * 64, REQUESTS = VALUES * 3 / 32 };
+    static uint8_t pixels[64 * 64 * 3];
+    const struct osp_image picture = {64, 64, pixels};
+    struct osp_model *model;
+    struct osp_session *session;
+    struct osp_kernel_counts counts;
+    struct osp_detections found;
+    int seen = 0;
+    assert_int_equal(network_open_small(&model), OSP_OK);
+    for (int count = 0; count < 2; count++) {
+        const struct osp_session_options options = {.backend = "emu", .emu = count ? "count" : "fast"};
+        if (osp_session_open(model, &options, &session))
+            fail_msg("%s", osp_message());
+        for (int run = 0; run < 2; run++) { /* the counts are of the last one */
+            assert_int_equal(osp_detect(session, &picture, &found), OSP_OK);
+            osp_detections_free(&found);
+        }
+        assert_int_equal(osp_session_counts(session, 0, &counts), count);
+        for (int i = 0; osp_session_counts(session, i, &counts); i++) {
+            assert_true(counts.launches > 0 && counts.global.requests > 0);
+            if (strcmp(counts.kernel, "upsample_add_naive") != 0)
+                continue;
+            seen++;
+            assert_int_equal(counts.launches, 2);
+            assert_int_equal(counts.global.requests, REQUESTS);
+            assert_int_equal(counts.global.lanes, REQUESTS * 32);
+            assert_int_equal(counts.global.bytes, VALUES * 3 * 4);
+            assert_int_equal(counts.global.units, REQUESTS * 4);
+            assert_int_equal(counts.global.ideal, REQUESTS * 4);
+            assert_int_equal(counts.shared.requests, 0);
+        }
+        osp_session_close(session);
+    }
+    assert_int_equal(seen, 1);
+    osp_model_close(model);
+}
+
+/* The program prints them as a table, and adds them to the JSON. */
+static void counts_are_printed(void **state)
+{
+    const char *const words[] = {"detect", PHOTO,    "--model", at("small.safetensors"), "--backend", "emu", "--emu",
+                                 "count",  "--json", NULL};
+    struct osp_model *model;
+    json_error_t error;
+    assert_int_equal(network_open_small(&model), OSP_OK);
+    osp_model_close(model);
+    struct outcome outcome = process_run(words, NULL, 0, NULL);
+    assert_int_equal(outcome.status, 0);
+    assert_non_null(
+        strstr(outcome.err, "\nupsample_add_naive                        2         480   4.00   4.00  32.0     0.061 "));
+    json_t *object = json_loads(outcome.out, JSON_DISABLE_EOF_CHECK, &error), *kernel,
+           *counts = json_object_get(object, "counts");
+    size_t i;
+    int seen = 0;
+    json_array_foreach(counts, i, kernel)
+    {
+        json_t *global = json_object_get(kernel, "global");
+        if (strcmp(json_string_value(json_object_get(kernel, "kernel")), "upsample_add_naive") != 0)
+            continue;
+        seen++;
+        assert_int_equal(json_integer_value(json_object_get(kernel, "launches")), 2);
+        assert_int_equal(json_integer_value(json_object_get(global, "requests")), 480);
+        assert_int_equal(json_integer_value(json_object_get(global, "sectors")), 480 * 4);
+    }
+    assert_int_equal(seen, 1);
+    json_decref(object);
+    process_free(&outcome);
+}
+
+int main(int count, char **arguments)
+{
+    process_find(arguments[0]);
     const struct CMUnitTest tests[] = {cmocka_unit_test(all_networks_on_the_emulator),
-                                       cmocka_unit_test(all_networks_on_the_ptx_driver)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+                                       cmocka_unit_test(all_networks_on_the_ptx_driver), cmocka_unit_test(kernels_are_counted),
+                                       cmocka_unit_test(counts_are_printed)};
+    return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

@@ -13,6 +13,7 @@
 
 #include "runtime/backend.h"
 #include "runtime/build.h"
+#include "networks.h"
 #include "scratch.h"
 #include "tools/ptx/api.h"
 
@@ -130,20 +131,6 @@ static void opening_fails_in_a_sentence(void **state)
 static struct osp_model *model;
 static uint8_t pixels[64 * 64 * 3];
 static const struct osp_image picture = {64, 64, pixels};
-
-/* The demo model for pictures of 64 x 64: two sizes in its header changed, the header's length not. */
-static void write_small_model(const char *path)
-{
-    size_t size;
-    char *bytes = get_file("models/demo/demo.safetensors", &size);
-    char *min_size = memmem(bytes, size, "\"min_size\":\"320\"", 16), *max_size = memmem(bytes, size, "\"max_size\":\"640\"", 16);
-    assert_non_null(min_size);
-    assert_non_null(max_size);
-    memcpy(min_size, "\"min_size\":\"64\" ", 16);
-    memcpy(max_size, "\"max_size\":\"64\" ", 16);
-    put_file(path, bytes, size);
-    free(bytes);
-}
 
 static osp_status detect(const struct osp_session_options *options, struct osp_detections *found)
 {
@@ -323,8 +310,7 @@ static int begin(void **state)
         pixels[i] = (uint8_t)(i * i / 64 + i / 7);
     if (scratch_begin(state))
         return 1;
-    write_small_model(at("small.safetensors"));
-    return osp_model_open(at("small.safetensors"), &model) != OSP_OK;
+    return network_open_small(&model) != OSP_OK;
 }
 
 static int end(void **state)

@@ -1,6 +1,7 @@
 /* The run over all pictures. */
 #include <stdlib.h>
 
+#include "counts.h"
 #include "detect.h"
 #include "signals.h"
 #include "tools.h"
@@ -148,6 +149,8 @@ static osp_status put_batch(struct detect *detect, const struct slot *slots, int
     times_add_run(&detect->times, later, detect->session);
     detect->times.pictures[later] += count;
     note_kernels(detect->run.kernels, detect->session);
+    progress_clear(&detect->progress);
+    counts_print(detect->session);
     for (int i = 0; i < count; i++) {
         if (status == OSP_OK)
             status = put_result(detect, &slots[i], &found[i], later);

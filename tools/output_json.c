@@ -1,6 +1,7 @@
 /* One JSON object a picture, a line each, on standard output. */
 #include <stdlib.h>
 
+#include "counts.h"
 #include "output.h"
 #include "tools.h"
 
@@ -26,6 +27,9 @@ static json_t *result_json(const struct run *run, const struct result *result)
     note_kernels(kernels, run->session);
     json_t *object = json_pack("{so si si so}", "file", json_text(result->file), "width", result->image->width, "height",
                                result->image->height, "detections", detections);
+    json_t *counts = counts_json(run->session);
+    if (counts)
+        json_object_set_new(object, "counts", counts);
     if (object && result->nonfinite)
         json_object_set_new(object, "nonfinite", json_integer(result->nonfinite));
     if (object && json_object_set_new(object, "provenance", provenance(run, kernels)) != 0) {

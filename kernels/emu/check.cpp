@@ -114,7 +114,12 @@ void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t
 
 /* ---- A launch, a block ----------------------------------------------------------------------- */
 
-void check_launch_begin(const Launch &) { race_launch_begin(); }
+void check_launch_begin(const Launch &launch)
+{
+    race_launch_begin();
+    if (settings.checks & EMU_COUNT)
+        count_launch(launch);
+}
 
 void check_block_begin(Worker &w)
 {

@@ -44,6 +44,7 @@ void check_fence(const Fiber *me);
 /* ---- count.cpp: what each thread accessed since its warp was last together ---- */
 void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned flags, uintptr_t pc);
 void count_warp(const Worker &w, int warp);
+void count_launch(const Launch &launch);
 
 } // namespace emu
 #endif

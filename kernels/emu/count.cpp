@@ -43,6 +43,7 @@ struct CounterHash {
     }
 };
 static std::unordered_map<CounterKey, Counter, CounterHash> counters;
+static std::vector<struct emu_kernel_work> work; /* launches; accesses are added when it is asked for */
 static std::vector<struct emu_access> summary;
 static std::vector<std::string> summary_files;
 static bool summarised;
@@ -50,6 +51,18 @@ static bool summarised;
 void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned flags, uintptr_t pc)
 {
     logs[me->linear].push_back({address, pc_short(pc), (uint8_t)bytes, (uint8_t)flags});
+}
+
+void count_launch(const Launch &launch)
+{
+    auto same = [&](const struct emu_kernel_work &one) { return one.kernel == launch.kernel->name; };
+    auto found = std::find_if(work.begin(), work.end(), same);
+    if (found == work.end())
+        found = work.insert(found, {.kernel = launch.kernel->name});
+    long blocks = (long)launch.grid.x * launch.grid.y * launch.grid.z;
+    found->launches++;
+    found->blocks += blocks;
+    found->threads += blocks * launch.block.x * launch.block.y * launch.block.z;
 }
 
 /* ---- One request ----------------------------------------------------------------------------- */
@@ -237,9 +250,28 @@ int access_get(int i, struct emu_access *out)
     return 1;
 }
 
+int work_get(int i, struct emu_kernel_work *out)
+{
+    if (i < 0 || (size_t)i >= work.size())
+        return 0;
+    *out = work[(size_t)i];
+    for (const auto &[key, counter] : counters) {
+        if (counter.kernel != out->kernel)
+            continue;
+        struct emu_space_work &space = counter.flags & SHARED ? out->shared : out->global;
+        space.requests += counter.requests;
+        space.lanes += counter.lanes;
+        space.bytes += counter.lanes * counter.bytes;
+        space.units += counter.sectors + counter.wavefronts;
+        space.ideal_units += counter.ideal_sectors + counter.ideal_wavefronts;
+    }
+    return 1;
+}
+
 void accesses_clear()
 {
     counters.clear();
+    work.clear();
     summarised = false;
 }
 

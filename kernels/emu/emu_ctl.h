@@ -60,6 +60,17 @@ struct emu_access {
     long wavefronts, ideal_wavefronts; /* shared: passes over 32 banks of 4 bytes; the fewest possible */
 };
 
+/* All that a kernel did: accesses in one kind of memory are summed. */
+struct emu_space_work {
+    long requests, lanes, bytes;
+    long units, ideal_units; /* global: sectors; shared: wavefronts */
+};
+struct emu_kernel_work {
+    const char *kernel;
+    long launches, blocks, threads;
+    struct emu_space_work global, shared;
+};
+
 /* A place where threads wait, as often as a thread came by. */
 enum emu_wait_kind { EMU_BARRIER, EMU_WARP_BARRIER, EMU_COPY_WAIT };
 struct emu_wait {
@@ -78,7 +89,7 @@ struct emu_totals {
 enum {
     EMU_CHECK_MEMORY = 1, /* bounds, initialisation, alignment, pending copies: checked build only */
     EMU_CHECK_RACES = 2,  /* needs EMU_CHECK_MEMORY */
-    EMU_COUNT = 4         /* access(): needs EMU_CHECK_MEMORY */
+    EMU_COUNT = 4         /* access() and work(): needs EMU_CHECK_MEMORY */
 };
 
 struct emu_table {
@@ -138,8 +149,9 @@ struct emu_table {
     long (*errors)(void);                       /* 0: none. Not the kinds: every occurrence */
     int (*error)(int i, struct emu_error *out); /* 1, or 0 when there are not that many */
     void (*clear_errors)(void);
-    int (*access)(int i, struct emu_access *out);
-    void (*clear_accesses)(void);
+    int (*access)(int i, struct emu_access *out);    /* by line of source */
+    int (*work)(int i, struct emu_kernel_work *out); /* by kernel, in the order of their first launches */
+    void (*clear_accesses)(void);                    /* of both */
     int (*waits)(int i, struct emu_wait *out); /* recorded since clear_waits, in the order of their first visit */
     void (*clear_waits)(void);
     const char *(*leaks)(void); /* "" or what is still allocated, one line each: memory, streams, events, graphs */

@@ -33,6 +33,7 @@ int report_get(int i, struct emu_error *out);
 void report_clear();
 
 int access_get(int i, struct emu_access *out);
+int work_get(int i, struct emu_kernel_work *out);
 void accesses_clear();
 
 int waits_get(int i, struct emu_wait *out);
