@@ -57,7 +57,7 @@ $(FATBINS)/%.fatbin: %.cu
 $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
+$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(BUILD)/tests/test_cuda_faults.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
 $(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
 

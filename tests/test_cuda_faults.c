@@ -49,10 +49,23 @@ static void expect_open(const struct osp_device_options *options, osp_status wan
     expect_sentence(options->driver ? options->driver : "the system's driver", cuda()->open(options, &device), wanted, part);
 }
 
+/* A program without kernels for a GPU says so, whatever the driver. */
+static void need_kernels(void)
+{
+    struct osp_device *device;
+    if (!strcmp(CUDA_NVCC, "")) {
+        osp_status status = cuda()->open(&(struct osp_device_options){.driver = fake}, &device);
+        expect_sentence("no nvcc", status, OSP_UNAVAILABLE, "built without nvcc");
+        print_message("NOT RUN: %s\n", osp_message());
+        skip();
+    }
+}
+
 /* ---- Libraries ------------------------------------------------------------------------------------ */
 
 static void a_library_is_missing(void **state)
 {
+    need_kernels();
     expect_open(&(struct osp_device_options){.driver = "/nowhere/libcuda.so.1"}, OSP_UNAVAILABLE,
                 "the driver library cannot be opened (/nowhere/libcuda.so.1: cannot open shared object file");
     expect_open(&(struct osp_device_options){.driver = "libm.so.6"}, OSP_UNAVAILABLE,
@@ -70,6 +83,7 @@ static void a_library_is_missing(void **state)
 
 static void the_environment_names_a_driver(void **state)
 {
+    need_kernels();
     setenv("OSPREY_CUDA_DRIVER", "/nowhere/else.so", 1);
     expect_open(&(struct osp_device_options){0}, OSP_UNAVAILABLE, "/nowhere/else.so");
     expect_open(&(struct osp_device_options){.driver = fake, .device = 3}, OSP_USAGE, "device 3; this machine has 1");
@@ -112,6 +126,7 @@ static const struct {
 static void opening_fails_in_a_sentence(void **state)
 {
     struct osp_device *device;
+    need_kernels();
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
         set("FAKE_CUDA", openings[i].call);
         set("FAKE_CUDA_COMPUTE", openings[i].compute);
@@ -161,6 +176,7 @@ static void a_session_fails_in_a_sentence(void **state)
          "the wait for all work before it"},
     };
     struct osp_detections found;
+    need_kernels();
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         set("FAKE_CUDA", failures[i].call);
         osp_status status = detect(&(struct osp_session_options){.backend = "cuda", .driver = fake}, &found);
@@ -249,6 +265,7 @@ static int worth_trying(const char *const *names, uint64_t calls, uint64_t n)
 static void each_call_fails(int graph)
 {
     struct driver driver;
+    need_kernels();
     if (!open_ptx(&driver)) {
         print_message("NOT RUN: %s is not there\n", ptx);
         return;
