@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/cuda.h"
 
@@ -74,9 +75,11 @@ static osp_status check_host(const char *backend)
 static osp_status device_new(const struct cuda_device *start, int index, const char *driver_name, struct osp_device **out)
 {
     struct cuda_device *device = malloc(sizeof *device);
+    const char *sync = getenv(CUDA_SYNC_VARIABLE);
     if (!device)
         return osp_fail(OSP_MEMORY, "%s: no memory for a device of %zu bytes", start->backend, sizeof *device);
     *device = *start;
+    device->waiting = sync && !strcmp(sync, "1");
     osp_status status = cuda_device_open(device, index, driver_name);
     if (status)
         free(device);

@@ -69,9 +69,14 @@ struct cuda_device {
     double load_seconds; /* so far, for modules */
     int emulated;        /* the emulator, or the driver that interprets PTX */
     int rehearsing;      /* launches load what they need, and launch nothing */
+    int capturing;       /* a graph is being captured: nothing may wait */
+    int waiting;         /* each launch is waited for, so that what fails has a name; else it shows at a later wait */
 };
 
 static inline struct cuda_device *cuda_of(struct osp_device *device) { return (struct cuda_device *)device; }
+
+/* OSPREY_CUDA_SYNC=1 in the environment: each launch is waited for. */
+#define CUDA_SYNC_VARIABLE "OSPREY_CUDA_SYNC"
 
 /* OSP_OK, or a sentence: "cuda: cuMemAlloc: CUDA_ERROR_OUT_OF_MEMORY (2), out of memory; WHAT". `what` NULL: left out. */
 osp_status cuda_check(const struct cuda_device *device, CUresult code, const char *call, const char *what);

@@ -42,9 +42,19 @@ static const char *advice_for(CUresult code)
     return NULL;
 }
 
+/* What a kernel did to the context is told by whatever waits next, which knows nothing of the kernel. */
+static const char *advice_at_wait(const struct cuda_device *device, CUresult code)
+{
+    int kernel = code == 700 || code == 702 || code == 710 || (code >= 714 && code <= 719);
+    return kernel && !device->waiting ? "with " CUDA_SYNC_VARIABLE "=1 in the environment, and no --graph, it names the kernel"
+                                      : NULL;
+}
+
 static osp_status failed(const struct cuda_device *device, CUresult code, const char *call, const char *what)
 {
     const char *name = NULL, *text = NULL, *advice = advice_for(code);
+    if (!advice)
+        advice = advice_at_wait(device, code);
     if (device->driver->cuGetErrorName(code, &name) || !name)
         name = "an error it has no name for";
     if (device->driver->cuGetErrorString(code, &text) || !text)

@@ -6,7 +6,10 @@ static osp_status begin(struct osp_device *opaque)
 {
     struct cuda_device *device = cuda_of(opaque);
     osp_status status = cuda_enter(device);
-    return status ? status : CUDA_DO(device, NULL, cuStreamBeginCapture, device->compute, CUDA_CAPTURE_MODE_RELAXED);
+    if (!status)
+        status = CUDA_DO(device, NULL, cuStreamBeginCapture, device->compute, CUDA_CAPTURE_MODE_RELAXED);
+    device->capturing = !status;
+    return status;
 }
 
 static osp_status end(struct osp_device *opaque, int keep, void **out)
@@ -14,6 +17,7 @@ static osp_status end(struct osp_device *opaque, int keep, void **out)
     struct cuda_device *device = cuda_of(opaque);
     CUgraph graph = NULL;
     CUgraphExec executable = NULL;
+    device->capturing = 0;
     if (!keep) { /* what went wrong has been said */
         if (device->driver->cuStreamEndCapture(device->compute, &graph) == 0 && graph)
             device->driver->cuGraphDestroy(graph);

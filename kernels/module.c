@@ -116,8 +116,11 @@ osp_status cuda_launch(struct osp_device *opaque, const struct cuda_kernel *kern
     }
     if (status || device->rehearsing)
         return status;
-    return CUDA_DO(device, kernel->name, cuLaunchKernel, function->function, grid[0], grid[1], grid[2], block[0], block[1],
-                   block[2], (unsigned)shared_bytes, device->compute, arguments, NULL);
+    status = CUDA_DO(device, kernel->name, cuLaunchKernel, function->function, grid[0], grid[1], grid[2], block[0], block[1],
+                     block[2], (unsigned)shared_bytes, device->compute, arguments, NULL);
+    if (!status && device->waiting && !device->capturing)
+        status = CUDA_DO(device, kernel->name, cuStreamSynchronize, device->compute);
+    return status;
 }
 
 osp_status cuda_fill(struct osp_device *opaque, void *pointer, int byte, size_t bytes)

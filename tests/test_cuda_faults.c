@@ -186,6 +186,21 @@ static void a_session_fails_in_a_sentence(void **state)
     }
 }
 
+/* A kernel's fault shows at a wait; which kernel it was shows if each is waited for. */
+static void a_fault_names_its_kernel_when_asked(void **state)
+{
+    const struct osp_session_options options = {.backend = "cuda", .driver = fake};
+    struct osp_detections found;
+    need_kernels();
+    set("FAKE_CUDA", "cuStreamSynchronize=700");
+    expect_sentence("no sync", detect(&options, &found), OSP_UNAVAILABLE, "with OSPREY_CUDA_SYNC=1 in the environment");
+    set("OSPREY_CUDA_SYNC", "1");
+    expect_sentence("sync", detect(&options, &found), OSP_UNAVAILABLE,
+                    "resize: cuda: cuStreamSynchronize: CUDA_ERROR_FAKE (700), so says the fake; resize_");
+    set("OSPREY_CUDA_SYNC", NULL);
+    set("FAKE_CUDA", NULL);
+}
+
 static void a_graph_needs_a_gpu(void **state)
 {
     struct osp_session *session;
@@ -339,9 +354,13 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_library_is_missing),        cmocka_unit_test(the_environment_names_a_driver),
-        cmocka_unit_test(opening_fails_in_a_sentence), cmocka_unit_test(a_session_fails_in_a_sentence),
-        cmocka_unit_test(a_graph_needs_a_gpu),         cmocka_unit_test(each_call_of_a_detection_fails),
+        cmocka_unit_test(a_library_is_missing),
+        cmocka_unit_test(the_environment_names_a_driver),
+        cmocka_unit_test(opening_fails_in_a_sentence),
+        cmocka_unit_test(a_session_fails_in_a_sentence),
+        cmocka_unit_test(a_fault_names_its_kernel_when_asked),
+        cmocka_unit_test(a_graph_needs_a_gpu),
+        cmocka_unit_test(each_call_of_a_detection_fails),
         cmocka_unit_test(each_call_of_a_graph_fails),
     };
     return cmocka_run_group_tests(tests, begin, end);
