@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "networks.h"
 #include "runtime/backend.h"
 #include "runtime/build.h"
-#include "networks.h"
 #include "scratch.h"
 #include "tools/ptx/api.h"
 

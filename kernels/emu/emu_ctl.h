@@ -152,7 +152,7 @@ struct emu_table {
     int (*access)(int i, struct emu_access *out);    /* by line of source */
     int (*work)(int i, struct emu_kernel_work *out); /* by kernel, in the order of their first launches */
     void (*clear_accesses)(void);                    /* of both */
-    int (*waits)(int i, struct emu_wait *out); /* recorded since clear_waits, in the order of their first visit */
+    int (*waits)(int i, struct emu_wait *out);       /* recorded since clear_waits, in the order of their first visit */
     void (*clear_waits)(void);
     const char *(*leaks)(void); /* "" or what is still allocated, one line each: memory, streams, events, graphs */
     void (*totals)(struct emu_totals *out);
