@@ -58,12 +58,13 @@ ISA_FLAGS_avx512   := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma -mf16c -m
 
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(foreach i,$(ISAS),$(SIMD_SRC:%.simd.c=$(BUILD)/%.$(i).o))
 Q        := $(if $(V),,@)
-include kernels/kernels.mk
 TOOL_OBJ := $(filter-out $(BUILD)/tools/osprey.o,$(TOOL_SRC:%.c=$(BUILD)/%.o)) $(foreach i,$(ISAS),$(TOOL_SIMD:%.simd.c=$(BUILD)/%.$(i).o))
 HELP_OBJ := $(HELP_SRC:%.c=$(BUILD)/%.o)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
+include kernels/kernels.mk
 JOBS     := $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
+.DEFAULT_GOAL := all
 .PHONY: all deps program demo check check-long ladders install clean format with-onednn
 .SECONDARY:
 # The packages come first, and only then is anything compiled: flags are asked of pkg-config when make starts.

@@ -74,9 +74,10 @@ check-kernels: run-all $(KERNEL_TESTS)
 	$(Q)OSPREY_OP=$(OP) BUILD=$(BUILD) sh tests/run.sh $(KERNEL_TESTS)
 
 # ---- make check-gpu [DRIVER=ptx]: kernels and networks on a real device, with a report ---------------------------
-$(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libosprey.a
+$(BUILD)/tests/check-gpu: $(BUILD)/tests/gpu/check.o $(HELP_OBJ) $(TOOL_OBJ) $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+run-check run-check-long: $(BUILD)/tests/check-gpu # that it links
 .PHONY: check-gpu
 check-gpu: run-all $(BUILD)/tests/check-gpu
 	$(Q)$(BUILD)/tests/check-gpu "$(DRIVER)" $(BUILD)/check-gpu.md
