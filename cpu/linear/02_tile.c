@@ -42,6 +42,14 @@ static void run_tile(const struct work *work, int64_t t, int64_t b, int64_t c0, 
                 last ? linear->activation : OSP_LINEAR);
 }
 
+/* Threads share out the rows or the blocks of outputs: what leaves the busiest of them the least to do. Where that is the same,
+ * the blocks, for then each weight is read by one core only. */
+static struct tile_split split_of(int threads, int64_t tiles, int64_t blocks)
+{
+    int64_t by_rows = (tiles + threads - 1) / threads * blocks, by_blocks = (blocks + threads - 1) / threads * tiles;
+    return by_blocks <= by_rows ? (struct tile_split){1, threads} : (struct tile_split){threads, 1};
+}
+
 static void run_rows(const struct cpu_device *device, struct work work)
 {
     const struct linear *linear = &work.linear;
@@ -49,7 +57,7 @@ static void run_rows(const struct cpu_device *device, struct work work)
     int64_t blocks = (linear->k + block - 1) / block;
     work.tiles = (linear->m + widest - 1) / widest;
     int64_t stretches = (linear->c + STRETCH - 1) / STRETCH;
-    struct tile_split split = cpu_tile_split(device->threads, work.tiles, blocks, work.tiles);
+    struct tile_split split = split_of(device->threads, work.tiles, blocks);
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t part = 0; part < split.strips * split.groups; part++) {
         int64_t strip = part / split.groups, group = part % split.groups;
