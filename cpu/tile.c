@@ -9,17 +9,46 @@ const struct tile_isa *cpu_tile(const struct cpu_device *device)
     return tiles[device->isa];
 }
 
-/* rows [count][C][R][S] of outputs into one block [R][S][C][block] */
-static void pack_block(const struct tile_weights *weights, int block, int count, const float *rows, float *out)
+osp_status cpu_tile_blocks(const struct cpu_device *device, const struct osp_constant *weight, int block,
+                           cpu_tile_pack_block *pack, const void *context)
 {
-    int64_t taps = weights->r * weights->s, row = weights->c * taps;
-    for (int64_t c = 0; c < weights->c; c++)
-        for (int64_t tap = 0; tap < taps; tap++)
-            for (int k = 0; k < block; k++)
-                out[(tap * weights->c + c) * block + k] = k < count ? rows[k * row + c * taps + tap] : 0;
+    struct osp_shape shape = osp_constant_shape(weight);
+    int64_t k = shape.dim[0], blocks = (k + block - 1) / block, row = k ? osp_shape_count(&shape) / k : 0;
+    int64_t threads = blocks < device->threads ? blocks : device->threads;
+    size_t bytes = sizeof(float) * (size_t)(threads * block * row);
+    float *rows = cpu_alloc(bytes);
+    if (!rows)
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes);
+#pragma omp parallel for schedule(static) num_threads((int)threads)
+    for (int64_t part = 0; part < threads; part++) {
+        float *own = rows + part * block * row;
+        for (int64_t b = cpu_part(blocks, part, threads); b < cpu_part(blocks, part + 1, threads); b++) {
+            int64_t count = k - b * block < block ? k - b * block : block;
+            osp_constant_rows(weight, b * block, count, own);
+            pack(context, b, (int)count, own);
+        }
+    }
+    free(rows);
+    return OSP_OK;
 }
 
-static osp_status no_memory(size_t bytes) { return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes); }
+struct packing {
+    const struct tile_weights *weights;
+    int block;
+};
+
+/* rows [count][C][R][S] of outputs into block b [R][S][C][block] */
+static void pack_block(const void *context, int64_t b, int count, const float *rows)
+{
+    const struct packing *packing = context;
+    int64_t c_count = packing->weights->c, taps = packing->weights->r * packing->weights->s, row = c_count * taps;
+    int block = packing->block;
+    float *out = packing->weights->w + b * block * row;
+    for (int64_t c = 0; c < c_count; c++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int k = 0; k < block; k++)
+                out[(tap * c_count + c) * block + k] = k < count ? rows[k * row + c * taps + tap] : 0;
+}
 
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
@@ -30,22 +59,16 @@ osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *ca
     struct tile_weights sizes = {shape.dim[0], shape.dim[1], filter ? shape.dim[2] : 1, filter ? shape.dim[3] : 1, NULL, NULL};
     int64_t blocks = (sizes.k + block - 1) / block, row = sizes.c * sizes.r * sizes.s;
     size_t bytes = sizeof(float) * (size_t)(blocks * block * (row + (bias ? 1 : 0))), head = (sizeof sizes + 63) / 64 * 64;
-    size_t temporary = sizeof(float) * (size_t)(block * row);
     char *memory = cpu_alloc(head + bytes);
-    float *rows = cpu_alloc(temporary);
-    if (!memory || !rows) {
-        free(memory);
-        free(rows);
-        return no_memory(head + bytes + temporary);
-    }
+    if (!memory)
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + bytes);
     sizes.w = (float *)(memory + head);
     sizes.bias = bias ? sizes.w + blocks * block * row : NULL;
-    for (int64_t b = 0; b < blocks; b++) {
-        int64_t count = sizes.k - b * block < block ? sizes.k - b * block : block;
-        osp_constant_rows(weight, b * block, count, rows);
-        pack_block(&sizes, block, (int)count, rows, sizes.w + b * block * row);
+    osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, block});
+    if (status) {
+        free(memory);
+        return status;
     }
-    free(rows);
     if (bias) {
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
         memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(blocks * block - sizes.k));

@@ -57,6 +57,12 @@ struct tile_weights {
     float *w, *bias; /* bias NULL: absent */
 };
 
+/* Calls pack for every block of `block` outputs: rows [count][...] are the weight's from output b * block on. Threads share out
+ * the blocks, and each holds the rows of one. OSP_MEMORY. */
+typedef void cpu_tile_pack_block(const void *context, int64_t b, int count, const float *rows);
+osp_status cpu_tile_blocks(const struct cpu_device *device, const struct osp_constant *weight, int block,
+                           cpu_tile_pack_block *pack, const void *context);
+
 /* As a rung's prepare and release; the state's data is a struct tile_weights. */
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 void cpu_tile_release(struct osp_device *device, struct osp_node_state *state);

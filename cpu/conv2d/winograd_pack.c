@@ -21,19 +21,30 @@ static void transform(const float w[9], float out[WINOGRAD_POINTS])
             out[i * WINOGRAD_SIDE + j] = (float)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
 }
 
+struct packing {
+    const struct tile_weights *weights;
+    int64_t channels; /* C, filled up to whole chunks */
+    int block;
+};
+
 /* rows [count][C][3][3] of outputs into block b of every point */
-static void pack_block(const struct tile_weights *sizes, int64_t channels, int block, int64_t b, int64_t count, const float *rows)
+static void pack_block(const void *context, int64_t b, int count, const float *rows)
 {
-    int64_t pitch = ceil_div(sizes->k, block) * channels * block; /* of a point */
-    float *out = sizes->w + b * channels * block;
-    for (int64_t c = 0; c < channels; c++)
-        for (int k = 0; k < block; k++) {
-            float points[WINOGRAD_POINTS] = {0};
-            if (c < sizes->c && k < count)
-                transform(rows + (k * sizes->c + c) * 9, points);
+    const struct packing *packing = context;
+    const struct tile_weights *weights = packing->weights;
+    int block = packing->block;
+    int64_t pitch = ceil_div(weights->k, block) * packing->channels * block; /* of a point */
+    float *out = weights->w + b * packing->channels * block;
+    for (int64_t c = 0; c < packing->channels; c++, out += block) {
+        float row[WINOGRAD_POINTS][TILE_BLOCK] = {{0}}, points[WINOGRAD_POINTS];
+        for (int k = 0; c < weights->c && k < count; k++) {
+            transform(rows + (k * weights->c + c) * 9, points);
             for (int e = 0; e < WINOGRAD_POINTS; e++)
-                out[e * pitch + c * block + k] = points[e];
+                row[e][k] = points[e];
         }
+        for (int e = 0; e < WINOGRAD_POINTS; e++)
+            memcpy(out + e * pitch, row[e], sizeof(float) * (size_t)block);
+    }
 }
 
 osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
@@ -44,22 +55,17 @@ osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call
     int block = cpu_tile(cpu_of(device))->block;
     int64_t blocks = ceil_div(sizes.k, block), channels = ceil_div(sizes.c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK;
     size_t floats = (size_t)(blocks * block * (WINOGRAD_POINTS * channels + (bias ? 1 : 0)));
-    size_t head = (sizeof sizes + 63) / 64 * 64, temporary = sizeof(float) * (size_t)(block * sizes.c * 9);
+    size_t head = (sizeof sizes + 63) / 64 * 64;
     char *memory = cpu_alloc(head + floats * sizeof(float));
-    float *rows = cpu_alloc(temporary);
-    if (!memory || !rows) {
-        free(memory);
-        free(rows);
-        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + floats * sizeof(float) + temporary);
-    }
+    if (!memory)
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + floats * sizeof(float));
     sizes.w = (float *)(memory + head);
     sizes.bias = bias ? sizes.w + blocks * block * WINOGRAD_POINTS * channels : NULL;
-    for (int64_t b = 0; b < blocks; b++) {
-        int64_t count = sizes.k - b * block < block ? sizes.k - b * block : block;
-        osp_constant_rows(weight, b * block, count, rows);
-        pack_block(&sizes, channels, block, b, count, rows);
+    osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, channels, block});
+    if (status) {
+        free(memory);
+        return status;
     }
-    free(rows);
     if (bias) {
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
         memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(blocks * block - sizes.k));
