@@ -25,7 +25,7 @@ static const struct command_help help = {
         "OP=RUNG, NODE:OP=RUNG, threads=N, isa=X, precision=X, driver=PATH, device=N, emu=MODE or graph:\n"
         "cpu:threads=1, cpu:naive, cuda:driver=ptx. Columns take turns, round by round, so that a noisy machine is fair to all.\n"
         "A column is measured until the 99 % interval of its time is narrow, or its share of time is spent; then it is said so.\n"
-        "--against compares the median and the fastest tenth of every stage with those of an earlier --json; exit 1: slower."};
+        "--against compares the time of every stage with that of an earlier --json; exit 1: something has become slower."};
 
 enum { STEP = 32, LARGEST = 16384, MOST_COLUMNS = 64 };
 

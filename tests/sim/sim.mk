@@ -2,3 +2,8 @@
 $(BUILD)/tests/osprey-sim: $(BUILD)/tests/sim/sim.o $(BUILD)/tools/osprey.o $(TOOL_OBJ) $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# What looks at the clock: tests/sim/check.py; PARTS='clock self' for some of it.
+.PHONY: check-measuring
+check-measuring: $(BUILD)/osprey $(BUILD)/tests/osprey-sim
+	@python3 tests/sim/check.py --build $(BUILD) $(PARTS)

@@ -8,7 +8,7 @@
 
 enum { RANKED = 8, MOST = 512 };
 static const double normal = 2.5758;     /* the normal distribution's 99.5 % point */
-static const double least_share = 0.001; /* of the total that a difference must be */
+static const double least_share = 0.003; /* of the total that a difference must be */
 static const double shortest = 1e-9;     /* what a clock could still tell from nothing */
 
 /* ---- Statistics ----------------------------------------------------------------------------------- */
@@ -53,7 +53,8 @@ static bool is_slower(const struct samples *slow, const struct samples *fast, do
         return false;
     if (isnan(low))
         return samples_quantile(slow, 0) > samples_quantile(fast, 1) * (1 + least);
-    return low > 1 + least && samples_quantile(slow, 0.1) > samples_quantile(fast, 0.1) * (1 + least);
+    return low > 1 && samples_quantile(slow, 0.1) > samples_quantile(fast, 0.1) * (1 + least) &&
+           samples_quantile(slow, 0.25) > samples_quantile(fast, 0.25) * (1 + least);
 }
 
 enum verdict against_judge(const struct samples *new, const struct samples *old, double least, double total,

@@ -28,6 +28,7 @@ struct measure {
     struct study *study;
     struct osp_model *model;
     double open_model, program_start, base_bytes;
+    double first_decode; /* seconds that the first decoding of all took beyond a later one of the same picture */
     struct picture_file *pictures;
     int picture_count;
     struct subject *subjects; /* [study->column_count] */
@@ -69,6 +70,7 @@ osp_status run_record(struct measure *m, int c, int w, const struct tally *tally
 
 osp_status study_describe(struct measure *m);
 osp_status column_describe(struct measure *m, int c);
+void column_measure_peaks(struct measure *m, int c);
 double time_program_start(const char *program); /* NaN where it cannot be run */
 
 double resident_bytes(void);      /* of this process */

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "inside.h"
-#include "roofline.h"
 #include "runtime/file.h"
 #include "tools/image/image.h"
 #include "tools/progress.h"
@@ -34,7 +33,10 @@ osp_status measure_new(const char *model_path, const struct measure_options *opt
     m->study = study;
     measure_set_options(m, options);
     double start = now();
+    struct osp_model_info described;
     osp_status status = osp_model_open(model_path, &m->model);
+    if (!status)
+        osp_model_describe(m->model, &described); /* hashes the file, as every result that names its model does */
     m->open_model = now() - start;
     m->program_start = options->program && !status ? time_program_start(options->program) : NAN;
     if (!status)
@@ -79,10 +81,7 @@ void measure_picture_size(const struct measure *m, int picture, int *height, int
     *width = m->pictures[picture].width;
 }
 
-int picture_of(const struct measure *m, int w, int i)
-{
-    return m->works[w].order ? m->works[w].order[i] : i % m->picture_count;
-}
+int picture_of(const struct measure *m, int w, int i) { return m->works[w].order ? m->works[w].order[i] : i % m->picture_count; }
 
 struct osp_session *measure_session(const struct measure *m, int column) { return m->subjects[column].session; }
 
@@ -94,6 +93,24 @@ void measure_close(struct measure *m, int column)
 
 /* ---- Pictures ------------------------------------------------------------------------------------- */
 
+/* Decodes it. The first picture of all is decoded once more, to know what the first time costs beyond any later one. */
+static osp_status try_decoding(struct measure *m, const char *name, const void *data, size_t size, struct osp_image **out)
+{
+    struct osp_image *again;
+    double start = now();
+    osp_status status = osp_image_decode(name, data, size, NULL, out);
+    double first = now();
+    if (status || m->picture_count > 0)
+        return status;
+    status = osp_image_decode(name, data, size, NULL, &again);
+    m->first_decode = fmax(0, (first - start) - (now() - first));
+    if (status)
+        osp_image_free(*out);
+    else
+        osp_image_free(again);
+    return status;
+}
+
 osp_status measure_add_bytes(struct measure *m, const char *name, void *data, size_t size)
 {
     struct osp_image *image = NULL;
@@ -101,7 +118,7 @@ osp_status measure_add_bytes(struct measure *m, const char *name, void *data, si
     char *copy = strdup(name);
     if (grown)
         m->pictures = grown;
-    osp_status status = grown && copy ? osp_image_decode(name, data, size, NULL, &image) : no_memory();
+    osp_status status = grown && copy ? try_decoding(m, name, data, size, &image) : no_memory();
     if (status) {
         free(copy);
         free(data);
@@ -155,13 +172,7 @@ static osp_status open_column(struct measure *m, int c)
     subject->load_seconds = device.load_seconds;
     subject->device_bytes = device.gpu ? device_used(subject->session) : NAN;
     subject->own_bytes = resident_bytes() - before;
-    status = column_describe(m, c);
-    if (!status && m->options.peaks && !device.gpu)
-        roofline_measure(osp_session_threads(subject->session), osp_session_isa(subject->session), &column->peak_flops,
-                         &column->peak_bytes);
-    if (!status && m->options.peaks && device.gpu && osp_session_link(subject->session, &column->link_bytes))
-        column->link_bytes = NAN; /* too little memory for that */
-    return status;
+    return column_describe(m, c);
 }
 
 /* It cannot go on: its column says why. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inside.h"
+#include "roofline.h"
 #include "runtime/file.h"
 #include "statistics.h"
 #include "tools/progress.h"
@@ -306,4 +307,15 @@ osp_status column_describe(struct measure *m, int c)
     if (!status)
         status = set_text(&column->precision, osp_session_precision(session));
     return status ? status : set_text(&column->precisions, precisions);
+}
+
+/* What it can do at most. After its runs, because the first of them must find the program as it starts. */
+void column_measure_peaks(struct measure *m, int c)
+{
+    struct column *column = &m->study->columns[c];
+    struct osp_session *session = m->subjects[c].session;
+    if (session && !column->gpu && isnan(column->peak_flops))
+        roofline_measure(osp_session_threads(session), osp_session_isa(session), &column->peak_flops, &column->peak_bytes);
+    if (session && column->gpu && isnan(column->link_bytes) && osp_session_link(session, &column->link_bytes))
+        column->link_bytes = NAN; /* too little memory for that */
 }

@@ -91,7 +91,7 @@ static void note_once(struct rounds *r, const struct runner *runner, const struc
     once->pack = fmax(0, tally->pack - loading);
     if (device.gpu)
         once->load_modules = loading;
-    subject->first = tally->total - tally->plan - tally->pack;
+    subject->first = tally->total - tally->plan - tally->pack + r->m->first_decode;
 }
 
 /* The run that pays for plan and packing. Where one run takes all the time that the column has, it is the sample too, less those.
@@ -229,6 +229,8 @@ osp_status measure_run(struct measure *m)
     }
     free(runners);
     note_first_runs(m);
+    for (int c = 0; m->options.peaks && c < m->subject_count && !signal_caught(); c++)
+        column_measure_peaks(m, c);
     m->study->partial = m->study->partial || signal_caught();
     return status;
 }
