@@ -288,6 +288,7 @@ static void emulated_columns(void **state)
     }
     check_stages(&rig.study.columns[0].cells[w], 1, true);
     const struct cell *graph = &rig.study.columns[1].cells[w];
+    assert_true(rig.study.columns[0].cells[w].gaps >= 0 && isnan(graph->gaps));
     assert_int_equal(graph->layer_count, 0);
     assert_string_equal(graph->stages[2].name, "network");
     assert_true(graph->stages[2].device);

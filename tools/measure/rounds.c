@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inside.h"
+#include "print.h"
 #include "runtime/file.h"
 #include "statistics.h"
 #include "tools/signals.h"
@@ -211,6 +212,38 @@ static void note_first_runs(struct measure *m)
     }
 }
 
+static const struct stage *find_stage(const struct cell *cell, const char *name)
+{
+    for (int i = 0; i < cell->stage_count; i++)
+        if (!strcmp(cell->stages[i].name, name))
+            return &cell->stages[i];
+    return NULL;
+}
+
+/* Nodes that are launched one by one are timed from one's end to the next one's, gaps and all; the same network captured as a
+ * graph has none. */
+static void note_gaps(struct study *study, const struct column *graph)
+{
+    static const char suffix[] = ":graph";
+    size_t length = strlen(graph->name);
+    if (length < sizeof suffix || strcmp(graph->name + length - (sizeof suffix - 1), suffix) != 0)
+        return;
+    for (int c = 0; c < study->column_count; c++) {
+        struct column *column = &study->columns[c];
+        if (strlen(column->name) != length - (sizeof suffix - 1) || strncmp(column->name, graph->name, strlen(column->name)) != 0)
+            continue;
+        for (int w = 0; w < column->cell_count; w++) {
+            struct cell *cell = &column->cells[w];
+            const struct stage *whole = find_stage(&graph->cells[w], "network");
+            double nodes = 0;
+            for (int i = 0; i < cell->stage_count; i++)
+                nodes += stage_is_host(cell->stages[i].name) ? 0 : samples_median(&cell->stages[i].seconds);
+            if (cell->measured && whole)
+                cell->gaps = fmax(0, nodes - samples_median(&whole->seconds));
+        }
+    }
+}
+
 osp_status measure_run(struct measure *m)
 {
     osp_status status = OSP_OK;
@@ -229,6 +262,8 @@ osp_status measure_run(struct measure *m)
     }
     free(runners);
     note_first_runs(m);
+    for (int c = 0; c < m->subject_count; c++)
+        note_gaps(m->study, &m->study->columns[c]);
     for (int c = 0; m->options.peaks && c < m->subject_count && !signal_caught(); c++)
         column_measure_peaks(m, c);
     m->study->partial = m->study->partial || signal_caught();

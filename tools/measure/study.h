@@ -57,8 +57,8 @@ struct cell {
     int picture_count;               /* workload.pictures; 0 where none were kept */
     double drift;                    /* pixels: the largest box difference against the same picture alone; NaN: not looked at */
     double arena_bytes, peak_bytes;  /* the plan's arena; the process's or the device's peak, NaN where unknown */
-    double gaps; /* seconds of a run in which the device waited between nodes: the network less the sum of its nodes; NaN where
-                    unknown */
+    double gaps; /* seconds of a run in which the device waited between nodes: the network less the same captured as one graph;
+                    NaN where no column with ":graph" after its name was measured beside this one */
     double clock_mhz_first, clock_mhz_last,
         temperature; /* of what computed, at the first and the last round; NaN where unknown */
 };
