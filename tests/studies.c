@@ -147,6 +147,7 @@ static void add_study(struct study *study)
     machine->cores = machine->cores_allowed = 2;
     machine->cpu_mhz = 3300;
     machine->memory_bytes = 8.0 * (1 << 30);
+    machine->core_wait = 0.01;
 }
 
 static struct workload *add_workload(struct study *study, const char *name, const char *sweep, int pictures, int side)

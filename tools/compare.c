@@ -61,7 +61,7 @@ static int parse(struct comparison *c, struct lists *lists, int argc, char **arg
         {"memory-limit", 0, OPTION_BYTES, &c->memory_limit, "BYTES",
          "as 512M or 1G: batches that would need more are run in parts\n(default: what the devices have free)", 1, 1e15},
         {.name = "figures from elsewhere"},
-        {"merge", 0, OPTION_FLAG, &c->merge, NULL, "measure nothing: join studies that --json wrote", 0, 0},
+        {"merge", 0, OPTION_FLAG, &c->merge, NULL, "measure nothing: show studies that --json wrote, joined", 0, 0},
         {"with", 0, OPTION_TEXT, &c->with, "F", "other programs' timings of the same work as columns", 0, 0},
         {.name = "where results go, beside the table"},
         {"report", 0, OPTION_TEXT, &c->report, "F", "one HTML page with everything", 0, 0},
@@ -90,8 +90,8 @@ static osp_status check_options(struct comparison *c, const struct lists *lists,
         status = osp_fail(OSP_USAGE,
                           "--merge measures nothing, and goes with none of --backends, --batch, --sizes, --threads, --bucket, "
                           "--diff and --experiment");
-    if (status == OSP_OK && c->merge && rest_count < 2)
-        status = osp_fail(OSP_USAGE, "--merge wants two files or more, found %d", rest_count);
+    if (status == OSP_OK && c->merge && rest_count < 1)
+        status = osp_fail(OSP_USAGE, "--merge wants files that --json wrote, found none");
     if (status == OSP_OK && !c->merge && !c->experiment && rest_count == 0)
         status = osp_fail(OSP_USAGE, "no PHOTO given; osprey compare --help tells more");
     return status;
@@ -246,7 +246,9 @@ static osp_status diff_all(struct comparison *c, FILE *out)
             a = b;
         }
     }
-    return status == OSP_OK && pairs == 0 ? osp_fail(OSP_USAGE, "--diff wants two columns that run") : status;
+    if (status == OSP_OK && pairs == 0)
+        fprintf(out, "\nnode by node: there are no two columns that ran\n");
+    return status;
 }
 
 /* ---- What comes out ----------------------------------------------------------------------------- */
@@ -293,7 +295,7 @@ static int judge(const struct comparison *c)
 {
     bool fault = c->failed_pictures > 0;
     for (int i = 0; i < c->study.agreement_count; i++)
-        fault = fault || !c->study.agreements[i].agree;
+        fault = fault || !c->study.agreements[i].agree || c->study.agreements[i].first_node;
     for (int i = 0; i < c->study.column_count; i++)
         fault = fault || c->study.columns[i].failure;
     return fault ? EXIT_IMAGE : EXIT_DONE;

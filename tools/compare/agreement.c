@@ -196,6 +196,7 @@ static int sum_pair(const struct study *study, int a, int b, struct agreement *s
         sum->box_bound = fmax(sum->box_bound, one->box_bound);
         sum->score_bound = fmax(sum->score_bound, one->score_bound);
         sum->agree = sum->agree && one->agree;
+        sum->first_node = one->first_node ? one->first_node : sum->first_node;
     }
     return found;
 }
@@ -208,10 +209,13 @@ static void print_pair(const struct study *study, const struct agreement *pair, 
     if (pair->missing || pair->extra || pair->flips)
         fprintf(out, ", %d missing, %d extra, %d of another label", pair->missing, pair->extra, pair->flips);
     if (pair->box == 0 && pair->score == 0)
-        fprintf(out, ", to the bit\n");
+        fprintf(out, ", to the bit");
     else
-        fprintf(out, ", apart by %.2g pixels (bound %.2g) and %.2g of score (bound %.2g)\n", pair->box, pair->box_bound,
+        fprintf(out, ", apart by %.2g pixels (bound %.2g) and %.2g of score (bound %.2g)", pair->box, pair->box_bound,
                 pair->score, pair->score_bound);
+    if (pair->first_node)
+        fprintf(out, "; the networks part at %s", pair->first_node);
+    fputc('\n', out);
 }
 
 int agreements_print(const struct study *study, FILE *out)

@@ -340,8 +340,8 @@ static void print_beyond(const struct walk *walk, const struct seen *seen, FILE 
     }
     if (seen->lost)
         fprintf(out, "  %d of %d rows differ, or have no partner\n", seen->lost, seen->rows);
-    fprintf(out, "  of the %d nodes before it %d are equal to the bit, and none differs by more than %.3g\n", walk->nodes,
-            walk->same, walk->before);
+    fprintf(out, "  nodes before it: %d, of which %d equal to the bit; the largest difference is %.3g\n", walk->nodes, walk->same,
+            walk->before);
 }
 
 static void print_none(const struct walk *walk, FILE *out)

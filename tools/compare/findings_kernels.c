@@ -178,14 +178,16 @@ static int unpinned(const struct look *look)
 
 bool finding_pins(const struct look *look, double *value, char sentence[FINDING_ROOM])
 {
-    char ratio[FIGURE_ROOM], low[FIGURE_ROOM], high[FIGURE_ROOM], saved[FIGURE_ROOM], threshold[FIGURE_ROOM];
+    const double least_alone = 2; /* times the threshold, where the runs are too few for an interval */
+    char ratio[FIGURE_ROOM], low[FIGURE_ROOM], high[FIGURE_ROOM], saved[FIGURE_ROOM], threshold[FIGURE_ROOM],
+        interval[3 * FIGURE_ROOM];
     const char *names[VIEW_STAGES];
     int other = text_or(look->of->kernels, "")[0] ? unpinned(look) : -1, worst = 0;
     if (other < 0)
         return false;
     struct estimate e = view_speedup(look->study, look->column, other, look->workload);
     *value = e.value;
-    if (!(e.low > look->threshold))
+    if (!(isfinite(e.low) ? e.low > look->threshold : e.value > least_alone * look->threshold))
         return false;
     const struct cell *better = view_cell(look->study, other, look->workload);
     int count = view_stages(look->study, look->workload, names);
@@ -197,12 +199,14 @@ bool finding_pins(const struct look *look, double *value, char sentence[FINDING_
             worst = i;
         }
     }
+    snprintf(interval, sizeof interval, "too few runs for an interval");
+    if (isfinite(e.low))
+        snprintf(interval, sizeof interval, "99 %% interval %s to %s", figure(low, e.low, UNIT_RATIO),
+                 figure(high, e.high, UNIT_RATIO));
     snprintf(sentence, FINDING_ROOM,
-             "Pinned to %s it takes %s as long as %s, whose kernels the plan chose (99 %% interval %s to %s, threshold %s); %s "
-             "more go into %s.",
-             look->of->kernels, figure(ratio, e.value, UNIT_RATIO), text_or(look->study->columns[other].name, "?"),
-             figure(low, e.low, UNIT_RATIO), figure(high, e.high, UNIT_RATIO), figure(threshold, look->threshold, UNIT_RATIO),
-             figure(saved, most, UNIT_SECONDS), count ? names[worst] : "the run");
+             "Pinned to %s it takes %s as long as %s, whose kernels the plan chose (%s, threshold %s); %s more go into %s.",
+             look->of->kernels, figure(ratio, e.value, UNIT_RATIO), text_or(look->study->columns[other].name, "?"), interval,
+             figure(threshold, look->threshold, UNIT_RATIO), figure(saved, most, UNIT_SECONDS), count ? names[worst] : "the run");
     return true;
 }
 

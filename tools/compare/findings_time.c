@@ -148,30 +148,40 @@ static void tell(struct told *told, const struct stage *stage, double seconds)
     told->seconds += seconds;
 }
 
+static bool busy(const struct look *look)
+{
+    int m = look->of->machine;
+    return m >= 0 && m < look->study->machine_count && look->study->machines[m].core_wait > BUSY_MACHINE;
+}
+
 static bool serial_on_cpu(const struct look *look, double *value, char sentence[FINDING_ROOM])
 {
     const double least_gain = 1.2, least_share = 0.01;
     int few = fewer_threads(look);
     char text[4 * FIGURE_ROOM], threshold[FIGURE_ROOM], gain[FIGURE_ROOM];
     struct told told = {"", 0};
-    if (few < 0)
+    if (few < 0 || busy(look)) /* threads that wait for one another and for a core tell nothing of the stage */
         return false;
     const struct cell *before = view_cell(look->study, few, look->workload);
     for (int i = 0; i < look->cell->stage_count; i++) {
         const struct stage *stage = &look->cell->stages[i];
-        double now = samples_median(&stage->seconds), then = view_stage_seconds(before, text_or(stage->name, ""));
-        if (then > 0 && then < least_gain * now && now > least_share * look->total)
+        double now = samples_median(&stage->seconds);
+        const struct stage *then = view_stage(before, text_or(stage->name, ""));
+        struct estimate gained = then ? samples_ratio(&then->seconds, &stage->seconds) : (struct estimate){NAN, NAN, NAN};
+        bool little = isfinite(gained.high) ? gained.high < least_gain : gained.value < least_gain; /* beyond the noise */
+        if (little && now > least_share * look->total && strcmp(text_or(stage->name, ""), view_drawing) != 0)
             tell(&told, stage, now);
     }
     *value = told.seconds / look->total;
     if (!(*value > look->threshold))
         return false;
     struct estimate whole = view_speedup(look->study, few, look->column, look->workload);
-    snprintf(sentence, FINDING_ROOM,
-             "From %d to %d thread%s these stages gain less than 20 %%: %s. They take %s (threshold %s); the whole gains %s.",
-             look->study->columns[few].threads, look->of->threads, look->of->threads == 1 ? "" : "s", told.names,
-             part_of(text, told.seconds, look->total), figure(threshold, look->threshold, UNIT_SHARE),
-             figure(gain, whole.value, UNIT_RATIO));
+    snprintf(
+        sentence, FINDING_ROOM,
+        "From %d to %d thread%s these stages gain less than 20 %%: %s. They take %s (threshold %s); the whole is %s as fast.",
+        look->study->columns[few].threads, look->of->threads, look->of->threads == 1 ? "" : "s", told.names,
+        part_of(text, told.seconds, look->total), figure(threshold, look->threshold, UNIT_SHARE),
+        figure(gain, whole.value, UNIT_RATIO));
     return true;
 }
 

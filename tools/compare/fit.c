@@ -151,8 +151,15 @@ osp_status fits_find(struct study *study)
 static void print_line(const struct study *study, const struct fit *fit, FILE *out)
 {
     bool size = strcmp(fit->sweep, "size") == 0;
-    fprintf(out, "  %-24s %.2f ms + %.2f ms a %s; no point of %d is off by more than %.1f %%\n", study->columns[fit->column].name,
-            1e3 * fit->fixed, 1e3 * fit->each, size ? "megapixel of network input" : "picture", fit->points, 100 * fit->error);
+    fprintf(out, "  %-24s %.2f ms + %.2f ms a %s", study->columns[fit->column].name, 1e3 * fit->fixed, 1e3 * fit->each,
+            size ? "megapixel of network input" : "picture");
+    if (fit->points > 2)
+        fprintf(out, "; no point of %d is off by more than %.1f %%", fit->points, 100 * fit->error);
+    else
+        fprintf(out, "; from two points, so how well it fits is not known");
+    if (fit->fixed < 0)
+        fprintf(out, "; below zero, for %s", size ? "larger inputs cost more a pixel" : "a picture costs more in larger batches");
+    fputc('\n', out);
 }
 
 /* "at once", "from 12 pictures on", "never" */
@@ -174,6 +181,9 @@ static void print_break_even(const struct study *study, const struct break_even 
             from_when(even->without_start, without), from_when(even->with_start, with));
     if (even->batch > 1)
         fprintf(out, "; a batch of %.0f is the least at which one run is faster", even->batch);
+    double error = view_fit_error(study, even->a, even->b);
+    if (error > ROUGH_FIT)
+        fprintf(out, "; roughly, for points are off the lines by up to %.0f %%", 100 * error);
     fputc('\n', out);
 }
 

@@ -68,9 +68,6 @@ static void print_time(FILE *out, double seconds, double total)
         fprintf(out, "  %*s", COLUMN_WIDTH, "-");
 }
 
-/* Drawing is looked at beside the run, and is no part of it. */
-static bool is_part(const char *stage) { return strcmp(stage, "drawing") != 0; }
-
 static void print_stage(const struct view *view, int workload, const int *columns, int count, const char *stage, FILE *out)
 {
     fprintf(out, "%-*s", STAGE_WIDTH, stage);
@@ -87,23 +84,30 @@ static void print_stages(const struct view *view, int workload, const int *colum
     int stage_count = view_stages(view->study, workload, stages);
     print_headings(view->study, columns, count, "ms, share", out);
     for (int s = 0; s < stage_count; s++)
-        if (is_part(stages[s]))
-            print_stage(view, workload, columns, count, stages[s], out);
+        print_stage(view, workload, columns, count, stages[s], out);
     fprintf(out, "%-*s", STAGE_WIDTH, "end to end");
     for (int i = 0; i < count; i++) {
         double total = samples_median(&view_cell(view->study, columns[i], workload)->total);
         print_time(out, total, total);
     }
     fputc('\n', out);
-    for (int s = 0; s < stage_count; s++)
-        if (!is_part(stages[s]))
-            print_stage(view, workload, columns, count, stages[s], out);
+    bool drawn = false;
+    for (int i = 0; i < count; i++)
+        drawn = drawn || view_stage(view_cell(view->study, columns[i], workload), view_drawing);
+    if (drawn) /* beside the run */
+        print_stage(view, workload, columns, count, view_drawing, out);
 }
 
 /* "0.345x", "12.3x", "1234x" */
 static const char *ratio_text(double value, char room[24])
 {
-    snprintf(room, 24, value < 1 ? "%.3fx" : value < 10 ? "%.2fx" : value < 100 ? "%.1fx" : "%.0fx", value);
+    snprintf(room, 24,
+             value < 0.00995 ? "%.2gx"
+             : value < 1     ? "%.3fx"
+             : value < 10    ? "%.2fx"
+             : value < 100   ? "%.1fx"
+                             : "%.0fx",
+             value);
     return room;
 }
 
@@ -134,8 +138,6 @@ static void print_stage_ratios(const struct view *view, int workload, const int 
     fprintf(out, "\ntimes as fast as %s, by stage (~: within the noise; ?: too few runs to tell; -: under 1 %% of a run)\n",
             name_of(view->study, view->reference, name));
     for (int s = 0; s < stage_count; s++) {
-        if (!is_part(stages[s]))
-            continue;
         fprintf(out, "%-*s", STAGE_WIDTH, stages[s]);
         for (int i = 0; i < count; i++)
             print_stage_ratio(view, workload, columns[i], stages[s], out);
@@ -170,7 +172,7 @@ static double best_stage(const struct view *view, int workload, const struct cel
     double best = 0, total = samples_median(&before->total);
     for (int s = 0; s < count; s++) {
         double a = view_stage_seconds(before, stages[s]), b = view_stage_seconds(after, stages[s]);
-        if (is_part(stages[s]) && a > 0.05 * total && b > 0 && a / b > best) {
+        if (a > 0.05 * total && b > 0 && a / b > best) {
             best = a / b;
             *out = stages[s];
         }
@@ -194,7 +196,7 @@ static void print_loss(const struct view *view, int workload, int column, FILE *
     fprintf(out, "  %s: %s in %s, %s end to end; the gain is lost in", name_of(view->study, column, name),
             ratio_text(best, text[0]), where, ratio_text(whole, text[1]));
     for (int s = 0; s < count; s++)
-        lost[s] = is_part(stages[s]) ? view_stage_seconds(after, stages[s]) - view_stage_seconds(before, stages[s]) / best : -1;
+        lost[s] = view_stage_seconds(after, stages[s]) - view_stage_seconds(before, stages[s]) / best;
     for (int k = 0; k < 3; k++) {
         int most = 0;
         for (int s = 1; s < count; s++)
@@ -250,13 +252,15 @@ static void print_workload(const struct view *view, int workload, FILE *out)
 {
     char name[NAME_ROOM], text[24];
     const struct workload *w = &view->study->workloads[workload];
-    fprintf(out, "  %s, %dx%d", w->name, w->height, w->width);
+    fprintf(out, "  %s", w->name);
+    if (w->height > 0)
+        fprintf(out, ", %dx%d", w->height, w->width);
     if (w->chunks > 1)
         fprintf(out, ", in %d parts for want of memory", w->chunks);
     fputc('\n', out);
     for (int c = 0; c < view->study->column_count; c++) {
         const struct cell *cell = view_cell(view->study, c, workload);
-        if (!cell && !view->study->columns[c].cells[workload].skipped)
+        if (!cell && (!view->study->columns[c].cells[workload].skipped || view->study->columns[c].emulated))
             continue;
         fprintf(out, "    %-24s", name_of(view->study, c, name));
         if (!cell) {
@@ -293,6 +297,8 @@ void table_print(const struct study *study, FILE *out)
     struct view view = view_of(study);
     int others = 0;
     fprintf(out, "%s\n", verdict_sentence(&view, sentence));
+    if (verdict_busy(&view, sentence)[0])
+        fprintf(out, "%s\n", sentence);
     if (study->partial)
         fprintf(out, "Partial: it was stopped before all was measured.\n");
     fprintf(out, "\nmodel      ");

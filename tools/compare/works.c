@@ -205,7 +205,7 @@ static osp_status add_buckets(struct comparison *comparison)
     if (status == OSP_OK)
         status = add_work(comparison, name, "bucket", (struct work){.pictures = count, .batch = batch}, NULL);
     if (status == OSP_OK) {
-        snprintf(name, sizeof name, "batches of up to %d of one shape, %d in all", batch, runs);
+        snprintf(name, sizeof name, "%d batch%s of one shape each, up to %d", runs, runs == 1 ? "" : "es", batch);
         status = add_work(comparison, name, "bucket",
                           (struct work){.pictures = count, .batch = batch, .order = order, .ends = ends}, &workload);
     }
@@ -313,8 +313,8 @@ static osp_status drift_of(struct comparison *comparison, int column, int worklo
         return status;
     cell->drift = drift;
     if (come_or_go && !comparison->quiet)
-        say("%s, %s: padding makes %d detections come, go or change their label", comparison->study.columns[column].name,
-            comparison->study.workloads[workload].name, come_or_go);
+        say("%s, %s: padding makes %d detection%s come, go or change label", comparison->study.columns[column].name,
+            comparison->study.workloads[workload].name, come_or_go, come_or_go == 1 ? "" : "s");
     return OSP_OK;
 }
 

@@ -23,6 +23,11 @@ struct subject {
     double first; /* seconds of its first run, less what is paid once and known */
 };
 
+/* Seconds: of the clock, and those in which the main thread, which takes part in all work, waited for a core; NaN: unknown. */
+struct load {
+    double clock, waited;
+};
+
 struct measure {
     struct measure_options options;
     struct study *study;
@@ -35,10 +40,18 @@ struct measure {
     int subject_count;
     struct work *works; /* [study->workload_count] */
     int work_count;
+    struct load measuring; /* in all */
 };
 
 /* Leaves osp_message() as the column's failure, and closes it. */
 osp_status measure_fail_column(struct measure *m, int c);
+
+/* ---- load.c --------------------------------------------------------------------------------------- */
+
+struct load load_now(void);
+
+/* Adds what has passed since to the machine's core_wait. */
+void load_since(struct measure *m, const struct load *then);
 
 /* ---- run.c ---------------------------------------------------------------------------------------- */
 

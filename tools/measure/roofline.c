@@ -20,9 +20,11 @@ static int kept_count;
 static const struct roofline_code *find_code(const char *isa)
 {
     static const struct roofline_code *const all[] = {&roofline_portable, &roofline_avx2, &roofline_avx512};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(all[i]->isa, isa))
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) { /* a library's own name may follow: "avx512, oneDNN 2.6.3" */
+        size_t length = strlen(all[i]->isa);
+        if (!strncmp(all[i]->isa, isa, length) && (!isa[length] || isa[length] == ','))
             return all[i];
+    }
     return NULL;
 }
 

@@ -250,6 +250,7 @@ osp_status measure_run(struct measure *m)
     struct runner *runners = calloc(m->subject_count ? (size_t)m->subject_count : 1, sizeof *runners);
     if (!runners)
         return osp_fail(OSP_MEMORY, "out of memory while measuring");
+    struct load before = load_now();
     for (int w = 0; !status && w < m->work_count && !signal_caught(); w++) {
         int count = 0;
         for (int c = 0; c < m->subject_count; c++) {
@@ -261,6 +262,7 @@ osp_status measure_run(struct measure *m)
             status = measure_work(m, w, runners, count);
     }
     free(runners);
+    load_since(m, &before);
     note_first_runs(m);
     for (int c = 0; c < m->subject_count; c++)
         note_gaps(m->study, &m->study->columns[c]);

@@ -112,6 +112,7 @@ struct machine {
     int cores, cores_allowed; /* online, and of those the ones that this process may use */
     double cpu_mhz;
     double memory_bytes;
+    double core_wait; /* share of the time of measuring in which the program waited for a core that others had; NaN: unknown */
 };
 
 /* Two columns' detections of the same pictures, matched greedily by label and IoU, best score first. */

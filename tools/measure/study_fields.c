@@ -112,10 +112,11 @@ static const struct record workload_record = {
                                                     INT(workload, width, 0), REAL(workload, megapixels), END}};
 
 static const struct record machine_record = {
-    sizeof(struct machine), (const struct field[]){TEXT(machine, host), TEXT(machine, cpu), TEXT(machine, isa),
-                                                   TEXT(machine, governor), TEXT(machine, gpu), TEXT(machine, driver),
-                                                   TEXT(machine, os), INT(machine, cores, 0), INT(machine, cores_allowed, 0),
-                                                   REAL_OR_NULL(machine, cpu_mhz), REAL_OR_NULL(machine, memory_bytes), END}};
+    sizeof(struct machine),
+    (const struct field[]){TEXT(machine, host), TEXT(machine, cpu), TEXT(machine, isa), TEXT(machine, governor),
+                           TEXT(machine, gpu), TEXT(machine, driver), TEXT(machine, os), INT(machine, cores, 0),
+                           INT(machine, cores_allowed, 0), REAL_OR_NULL(machine, cpu_mhz), REAL_OR_NULL(machine, memory_bytes),
+                           REAL_OR_NULL(machine, core_wait), END}};
 
 static const struct record agreement_record = {
     sizeof(struct agreement),

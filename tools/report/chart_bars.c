@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chart.h"
@@ -32,6 +33,7 @@ static double sum(const struct bar *bar)
 }
 
 enum { LABEL = 20, BAR = 18, ROW = 52, LEGEND = 18 };
+enum { TOO_LONG = 10 }; /* times the middle bar */
 
 /* The parts' names in the order in which they first appear, with a square of their colour. Returns the y below. */
 static double legend(const struct canvas *canvas, const struct bars *bars, double y, bool draw)
@@ -95,7 +97,7 @@ static void draw_bar(const struct canvas *canvas, const struct bar *bar, const s
         if (bar->count > 1 && to - from > canvas_text_width(part->name) + 8)
             canvas_text(canvas, (from + to) / 2, y + 13, ink_on(part->class), "middle", 1e6, part->name);
     }
-    if (isfinite(bar->low) && isfinite(bar->high)) {
+    if (isfinite(bar->low) && isfinite(bar->high) && bar->low < axis->high) {
         double middle = y + BAR / 2.0, low = axis_at(axis, bar->low), high = axis_at(axis, bar->high);
         canvas_line(canvas, "whisker", low, middle, high, middle);
         canvas_line(canvas, "whisker", low, middle - 4, low, middle + 4);
@@ -103,11 +105,42 @@ static void draw_bar(const struct canvas *canvas, const struct bar *bar, const s
     }
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The bar that decides whether others are too long for the chart: the middle one, of two the shorter. */
+static double middle_bar(const struct bars *bars)
+{
+    double sums[CHART_STYLES];
+    int count = bars->count < CHART_STYLES ? bars->count : CHART_STYLES;
+    for (int r = 0; r < count; r++)
+        sums[r] = sum(&bars->rows[r]);
+    qsort(sums, (size_t)count, sizeof *sums, by_size);
+    return count > 0 ? sums[(count - 1) / 2] : 0;
+}
+
+/* Such a bar would leave nothing of the others to see. */
+static bool too_long(const struct bars *bars, const struct bar *bar)
+{
+    return !bars->share && sum(bar) > TOO_LONG * middle_bar(bars);
+}
+
+/* Two gaps across it: it goes on. */
+static void draw_gaps(const struct canvas *canvas, double x, double y)
+{
+    for (int i = 0; i < 2; i++)
+        canvas_line(canvas, "gap", x + 7 * i - 4, y + BAR + 2, x + 7 * i + 4, y - 2);
+}
+
 void chart_bars(const struct canvas *canvas, const struct bars *bars)
 {
     double most = 0;
     for (int r = 0; r < bars->count; r++)
-        most = fmax(most, fmax(sum(&bars->rows[r]), isfinite(bars->rows[r].high) ? bars->rows[r].high : 0));
+        if (!too_long(bars, &bars->rows[r]))
+            most = fmax(most, fmax(sum(&bars->rows[r]), isfinite(bars->rows[r].high) ? bars->rows[r].high : 0));
     struct axis axis =
         axis_make(0, bars->share ? 1 : most, false, bars->share ? UNIT_SHARE : bars->unit, canvas->width > 500 ? 6 : 4);
     axis.from = 1;
@@ -123,6 +156,8 @@ void chart_bars(const struct canvas *canvas, const struct bars *bars)
         canvas_text(canvas, 0, y + 15, "bold", "start", canvas->width - right - 12, bar->label);
         canvas_text(canvas, canvas->width, y + 15, NULL, "end", canvas->width, bar->text);
         draw_bar(canvas, bar, &axis, bars->share && total > 0 ? 1 / total : 1, bars->unit, y + LABEL + 3);
+        if (too_long(bars, bar))
+            draw_gaps(canvas, axis.to - 40, y + LABEL + 3);
     }
     canvas_close(canvas);
 }

@@ -3,6 +3,7 @@
 #include "chart.h"
 
 enum { GUTTER = 100, PITCH = 9, PAD = 10 };
+enum { BEYOND = 3 }; /* an interval may widen the axis so many times; longer ones end at its border */
 
 static void range(const struct dots *dots, double *low, double *high)
 {
@@ -13,8 +14,18 @@ static void range(const struct dots *dots, double *low, double *high)
             const struct chart_point *p = &dots->series[s].points[i];
             if (!isfinite(p->x))
                 continue;
-            *low = fmin(*low, isfinite(p->low) ? fmin(p->low, p->x) : p->x);
-            *high = fmax(*high, isfinite(p->high) ? fmax(p->high, p->x) : p->x);
+            *low = fmin(*low, p->x);
+            *high = fmax(*high, p->x);
+        }
+    }
+    double least = *low / BEYOND, most = *high * BEYOND;
+    for (int s = 0; s < dots->series_count; s++) {
+        for (int i = 0; i < dots->series[s].count; i++) {
+            const struct chart_point *p = &dots->series[s].points[i];
+            if (isfinite(p->x) && isfinite(p->low) && isfinite(p->high)) {
+                *low = fmin(*low, fmax(p->low, least));
+                *high = fmax(*high, fmin(p->high, most));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 #include "chart.h"
 
 enum { LEFT = 62, RIGHT = 16, TITLE = 26, PLOT_WIDE = 300, PLOT_NARROW = 240, FOOT = 46 };
+enum { SPREAD = 2 }; /* a spread may widen the axis so many times */
 
 /* The plot's corners. */
 struct plot {
@@ -127,8 +128,14 @@ void chart_lines(const struct canvas *canvas, const struct lines *lines)
                 continue;
             widen(x, p->x);
             widen(y, p->y);
-            widen(y, p->low);
-            widen(y, p->high);
+        }
+    }
+    const double most = SPREAD * y[1]; /* longer spreads end at the border */
+    for (int s = 0; s < lines->series_count; s++) {
+        for (int i = 0; i < lines->series[s].count; i++) {
+            const struct chart_point *p = &lines->series[s].points[i];
+            widen(y, lines->y_log ? fmax(p->low, y[0] / SPREAD) : p->low);
+            widen(y, fmin(p->high, most));
         }
     }
     if (lines->ideal)
@@ -163,7 +170,6 @@ void chart_lines(const struct canvas *canvas, const struct lines *lines)
 
 static void draw_roof(const struct plot *plot, const struct roofline *roof)
 {
-    char flops[FIGURE_ROOM], bytes[FIGURE_ROOM], text[2 * FIGURE_ROOM];
     if (!(roof->peak_flops > 0) || !(roof->peak_bytes > 0))
         return;
     double ridge = roof->peak_flops / roof->peak_bytes, low = plot->x.low, left = low * roof->peak_bytes;
@@ -177,25 +183,23 @@ static void draw_roof(const struct plot *plot, const struct roofline *roof)
                     axis_at(&plot->y, height));
     canvas_line(plot->canvas, "roof", axis_at(&plot->x, corner), axis_at(&plot->y, height), plot->x.to,
                 axis_at(&plot->y, height));
-    snprintf(text, sizeof text, "%s, %s", figure(flops, roof->peak_flops, UNIT_FLOPS),
-             figure(bytes, roof->peak_bytes, UNIT_BANDWIDTH));
-    canvas_text(plot->canvas, plot->x.to, axis_at(&plot->y, roof->peak_flops) - 7, "soft", "end", plot->x.to - plot->x.from,
-                text);
 }
 
 void chart_roofline(const struct canvas *canvas, const struct roofline *roof)
 {
+    char flops[FIGURE_ROOM], bytes[FIGURE_ROOM], words[2 * FIGURE_ROOM + 32];
     double x[2] = {INFINITY, -INFINITY}, y[2] = {INFINITY, -INFINITY};
     for (int s = 0; s < roof->series_count; s++) {
         for (int i = 0; i < roof->series[s].count; i++) {
             if (plain(&roof->series[s].points[i])) {
                 widen(x, roof->series[s].points[i].x);
-                widen(y, roof->series[s].points[i].y);
+                widen(y, roof->series[s].points[i].y * 0.8); /* no mark on the border */
+                widen(y, roof->series[s].points[i].y * 1.25);
             }
         }
     }
     if (roof->peak_flops > 0 && roof->peak_bytes > 0) {
-        widen(y, roof->peak_flops * 1.6); /* room for the words above the roof */
+        widen(y, roof->peak_flops * 1.25);
         widen(x, roof->peak_flops / roof->peak_bytes);
     }
     struct plot plot = {canvas, axis_make(x[0], x[1], true, UNIT_PLAIN, canvas->width > 500 ? 9 : 6),
@@ -205,7 +209,11 @@ void chart_roofline(const struct canvas *canvas, const struct roofline *roof)
     plot.x.from += 24; /* "100 GFLOP/s" is wide */
     canvas_open(canvas, plot.y.from + FOOT, roof->title);
     canvas_legend(canvas, 0, roof->series, roof->series_count, true);
-    canvas_axis_left(canvas, &plot.y, plot.x.from, plot.x.to, "reached");
+    snprintf(words, sizeof words, "reached");
+    if (roof->peak_flops > 0 && roof->peak_bytes > 0)
+        snprintf(words, sizeof words, "reached; the roof: %s, %s", figure(flops, roof->peak_flops, UNIT_FLOPS),
+                 figure(bytes, roof->peak_bytes, UNIT_BANDWIDTH));
+    canvas_axis_left(canvas, &plot.y, plot.x.from, plot.x.to, words);
     canvas_axis_bottom(canvas, &plot.x, plot.y.from, plot.y.to, "FLOP for each byte moved");
     draw_roof(&plot, roof);
     for (int s = 0; s < roof->series_count; s++)

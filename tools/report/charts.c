@@ -284,8 +284,7 @@ bool chart_threads(const struct view *view, int column, const struct canvas *can
 bool chart_speedups(const struct view *view, int column, const struct canvas *canvas)
 {
     const char *names[VIEW_STAGES], *rows[VIEW_STAGES + 1] = {"all of it"};
-    int columns[CHART_STYLES], count = charted_columns(view, view->main, columns),
-                               stages = view_stages(view->study, view->main, names);
+    int columns[CHART_STYLES], count = charted_columns(view, view->main, columns), stages = view_stages_that_matter(view, names);
     const struct cell *reference = view_cell(view->study, view->reference, view->main);
     struct set *set = canvas && count > 1 && reference ? set_new(canvas) : NULL;
     if (!set)
@@ -323,8 +322,7 @@ bool chart_speedups(const struct view *view, int column, const struct canvas *ca
 bool chart_amdahl(const struct view *view, int column, const struct canvas *canvas)
 {
     const char *names[VIEW_STAGES];
-    int columns[CHART_STYLES], count = charted_columns(view, view->main, columns),
-                               stages = view_stages(view->study, view->main, names);
+    int columns[CHART_STYLES], count = charted_columns(view, view->main, columns), stages = view_stages_that_matter(view, names);
     struct set *set = canvas && count > 0 && stages > 1 ? set_new(canvas) : NULL;
     if (!set)
         return count > 0 && stages > 1;

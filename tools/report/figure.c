@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Three significant digits without an exponent: 1234, 123, 12.3, 1.23, 0.123, 0.0123. */
+/* Three significant digits: 1234, 123, 12.3, 1.23, 0.123, 0.0123, 0.0012. */
 static void digits(char text[FIGURE_ROOM], double value, const char *suffix)
 {
     double size = fabs(value);
+    if (size > 0 && size < 0.00995) { /* two digits, however small */
+        snprintf(text, FIGURE_ROOM, "%.2g%s", value, suffix);
+        return;
+    }
     int decimals = size >= 99.95 || value == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size >= 0.09995 ? 3 : 4;
     snprintf(text, FIGURE_ROOM, "%.*f%s", decimals, value, suffix);
 }

@@ -105,6 +105,20 @@ void html_say(struct html *html, const char *format, ...)
     va_end(args);
 }
 
+void html_prose(struct html *html, const char *text)
+{
+    for (const char *option; (option = strstr(text, "--")) != NULL;) {
+        size_t length = 2 + strspn(option + 2, "abcdefghijklmnopqrstuvwxyz-");
+        html_say(html, "%.*s", (int)(option - text), text);
+        html_open(html, "span");
+        html_attr(html, "class", "nb");
+        html_say(html, "%.*s", (int)length, option);
+        html_close(html, "span");
+        text = option + length;
+    }
+    html_text(html, text);
+}
+
 void html_raw(struct html *html, const char *markup)
 {
     end_tag(html);

@@ -32,6 +32,8 @@ void html_text(struct html *html, const char *text);
 void html_say(struct html *html, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Markup of ours, a constant: a style sheet, an entity. Never text from outside. */
+/* The same, with words that start with "--" kept whole at the end of a line. */
+void html_prose(struct html *html, const char *text);
 void html_raw(struct html *html, const char *markup);
 
 /* A whole element: attribute class (NULL: none) and text. */

@@ -32,9 +32,11 @@ void table_begin(struct page *page, const char *caption, bool open);
 void table_begin_many(struct page *page, const char *caption, bool open, int columns); /* smaller, if there are many columns */
 void table_head(struct page *page);                                                    /* a row of headings follows */
 void table_row(struct page *page);
-void table_title(struct page *page, const char *text);      /* a heading of a column */
+void table_title(struct page *page, const char *text);      /* a heading of a column of figures */
+void table_title_text(struct page *page, const char *text); /* of one of words */
 void table_name(struct page *page, const char *text);       /* a heading of a row */
 void table_column(struct page *page, int column, bool row); /* the name of a column of the study, with its marks */
+void table_other(struct page *page, int column);            /* the same in a cell that is no heading */
 void table_text(struct page *page, const char *text);
 void table_figure(struct page *page, double value, enum unit unit);                 /* NaN: a dash */
 void table_more(struct page *page, double value, enum unit unit, const char *more); /* with smaller words below; NULL: none */
@@ -49,7 +51,11 @@ void column_marks(struct page *page, int column);
 typedef void section_function(struct page *page);
 section_function section_time, section_stages, section_speedups, section_start, section_batch, section_size, section_layers,
     section_threads, section_agreement, section_findings, section_method, section_experiments, section_machines,
-    section_transfers;
+    section_transfers, section_buckets;
+
+/* factors.c: what the study says to each factor of the article, a sentence or two; "" where it says nothing. */
+typedef const char *factor_function(const struct view *view, char out[VERDICT_ROOM]);
+factor_function factor_architecture, factor_size, factor_transfers, factor_hardware;
 
 /* Pictures of each column's boxes, small enough that the whole page stays below a megabyte. */
 void page_pictures(struct page *page);

@@ -24,8 +24,13 @@ void page_say(struct page *page, const char *class, const char *format, ...)
         text = NULL;
     va_end(args);
     page->html->broken |= !text;
-    if (text && text[0])
-        html_element(page->html, "p", class, text);
+    if (text && text[0]) {
+        html_open(page->html, "p");
+        if (class)
+            html_attr(page->html, "class", "%s", class);
+        html_prose(page->html, text);
+        html_close(page->html, "p");
+    }
     free(text);
 }
 
@@ -112,6 +117,13 @@ void table_title(struct page *page, const char *text)
     html_close(page->html, "th");
 }
 
+void table_title_text(struct page *page, const char *text)
+{
+    heading(page, "col", "text");
+    html_text(page->html, text);
+    html_close(page->html, "th");
+}
+
 void table_name(struct page *page, const char *text)
 {
     heading(page, "row", NULL);
@@ -160,6 +172,15 @@ void table_column(struct page *page, int column, bool row)
     breakable(page->html, text_or(page->study->columns[column].name, "?"));
     column_marks(page, column);
     html_close(page->html, "th");
+}
+
+void table_other(struct page *page, int column)
+{
+    html_open(page->html, "td");
+    html_attr(page->html, "class", "name");
+    breakable(page->html,
+              column >= 0 && column < page->study->column_count ? text_or(page->study->columns[column].name, "?") : "?");
+    html_close(page->html, "td");
 }
 
 void table_text(struct page *page, const char *text) { html_element(page->html, "td", "text", text); }

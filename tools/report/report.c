@@ -10,30 +10,38 @@
 
 struct chapter { /* a factor of the article; heading NULL: sections without one */
     const char *heading, *lede;
-    section_function *sections[12];
+    factor_function *answer;
+    section_function *sections[13];
 };
 
 static const struct chapter plain[] = {
     {NULL,
      NULL,
-     {section_time, section_stages, section_speedups, section_start, section_batch, section_size, section_layers, section_threads,
-      section_agreement, section_findings, section_method}},
+     NULL,
+     {section_time, section_stages, section_speedups, section_start, section_batch, section_buckets, section_size, section_layers,
+      section_threads, section_agreement, section_findings, section_method}},
 };
 
 /* The factors of the article, in its order. */
 static const struct chapter article[] = {
-    {NULL, NULL, {section_experiments, section_time}},
+    {NULL, NULL, NULL, {section_experiments, section_time}},
     {"Architecture",
      "What the network asks for, stage by stage and layer by layer, and how near each layer comes to what the machine can do.",
+     factor_architecture,
      {section_stages, section_speedups, section_layers}},
     {"Data size",
      "How the time of a picture changes with more pictures at a time and with larger ones.",
-     {section_batch, section_size}},
+     factor_size,
+     {section_batch, section_buckets, section_size}},
     {"Transfers and optimisation",
      "What is paid besides arithmetic, and what the rules found that could be better.",
+     factor_transfers,
      {section_transfers, section_start, section_findings}},
-    {"Hardware", "What the machine is worth: its cores, its peaks, its links.", {section_threads, section_machines}},
-    {"Results and method", "The detections, and how all of this was measured.", {section_agreement, section_method}},
+    {"Hardware",
+     "What the machine is worth: its cores, its peaks, its links.",
+     factor_hardware,
+     {section_threads, section_machines}},
+    {"Results and method", "The detections, and how all of this was measured.", NULL, {section_agreement, section_method}},
 };
 
 static void answer(struct page *page, const char *question, const char *words)
@@ -42,13 +50,15 @@ static void answer(struct page *page, const char *question, const char *words)
         return;
     html_open(page->html, "li");
     html_element(page->html, "strong", NULL, question);
-    html_text(page->html, words);
+    html_prose(page->html, words);
     html_close(page->html, "li");
 }
 
 static void notes(struct page *page)
 {
+    char words[VERDICT_ROOM];
     const struct study *study = page->study;
+    page_say(page, "note", "%s", verdict_busy(&page->view, words));
     if (study->partial)
         page_say(page, "note", "The run was ended early. What was measured until then is shown.");
     if (study->machine_count > 1)
@@ -117,6 +127,9 @@ static void head(struct page *page)
     html_open(html, "meta");
     html_attr(html, "name", "viewport");
     html_attr(html, "content", "width=device-width, initial-scale=1");
+    html_open(html, "meta");
+    html_attr(html, "name", "color-scheme");
+    html_attr(html, "content", "light dark");
     html_open(html, "meta"); /* nothing may be fetched, and no script may run, whatever a name in the study says */
     html_attr(html, "http-equiv", "Content-Security-Policy");
     html_attr(html, "content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
@@ -134,6 +147,7 @@ static void body(struct page *page)
 {
     struct html *html = page->html;
     const struct chapter *chapters = page->view.has_article ? article : plain;
+    char words[VERDICT_ROOM];
     size_t count = page->view.has_article ? sizeof article / sizeof *article : sizeof plain / sizeof *plain;
     html_open(html, "body");
     html_open(html, "main");
@@ -143,6 +157,8 @@ static void body(struct page *page)
         if (chapters[i].heading) {
             html_element(html, "h2", "factor", chapters[i].heading);
             page_say(page, NULL, "%s", chapters[i].lede);
+            if (chapters[i].answer)
+                page_say(page, "answer", "%s", chapters[i].answer(&page->view, words));
         }
         for (int k = 0; chapters[i].sections[k]; k++)
             chapters[i].sections[k](page);

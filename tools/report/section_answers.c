@@ -18,7 +18,7 @@ static void agreement_row(struct page *page, const struct agreement *a)
     char text[160];
     table_row(page);
     table_column(page, a->b, true);
-    table_text(page, name_of(page, a->a));
+    table_other(page, a->a);
     html_open(page->html, "td");
     html_element(page->html, "span", a->agree ? "tag ok" : "tag", a->agree ? "agree" : "differ");
     html_close(page->html, "td");
@@ -56,7 +56,7 @@ void section_agreement(struct page *page)
         table_begin(page, "Table: agreement, detections matched by label and overlap, best score first", true);
         table_head(page);
         for (int i = 0; i < 7; i++)
-            table_title(page, titles[i]);
+            (i == 1 ? table_title_text : table_title)(page, titles[i]);
         for (int i = 0; i < study->agreement_count; i++) {
             const struct agreement *a = &study->agreements[i];
             bool known = a->a >= 0 && a->b >= 0 && a->a < study->column_count && a->b < study->column_count;
@@ -87,7 +87,7 @@ static void rules_table(struct page *page)
     table_head(page);
     table_title(page, "rule");
     table_title(page, "threshold");
-    html_element(page->html, "th", "text", "what is compared with it");
+    table_title_text(page, "what is compared with it");
     for (int r = 0; r < finding_rule_count; r++) {
         table_row(page);
         table_name(page, finding_rules[r].name);
@@ -116,8 +116,8 @@ void section_findings(struct page *page)
             html_element(html, "strong", NULL, name_of(page, f->column));
             html_say(html, ": %s", text_or(f->rule, "?"));
             html_close(html, "p");
-            html_element(html, "p", NULL, text_or(f->sentence, ""));
-            html_element(html, "p", "advice", text_or(f->advice, ""));
+            page_say(page, NULL, "%s", text_or(f->sentence, ""));
+            page_say(page, "advice", "%s", text_or(f->advice, ""));
             html_close(html, "li");
         }
         html_close(html, "ul");
@@ -136,16 +136,29 @@ static const char *experiment(const char *sweep)
                                          : NULL;
 }
 
+/* Why a real column has no time at an experiment. */
+static void say_skipped(struct page *page)
+{
+    const struct study *study = page->study;
+    for (int w = 0; w < study->workload_count; w++)
+        for (int c = 0; c < study->column_count && experiment(text_or(study->workloads[w].sweep, "")); c++)
+            if (!study->columns[c].emulated && c < study->column_count && w < study->columns[c].cell_count &&
+                study->columns[c].cells[w].skipped && strcmp(text_or(study->columns[c].precision, "f32"), "f32") == 0)
+                page_say(page, "soft", "%s, %s: not measured: %s.", name_of(page, c), text_or(study->workloads[w].name, "?"),
+                         study->columns[c].cells[w].skipped);
+}
+
 void section_experiments(struct page *page)
 {
     const struct study *study = page->study;
     page_section(page, "experiments", "The three experiments");
     page_say(page, NULL,
              "One image; a hundred images, one by one and batched; and an optimised custom model. Times are for one picture.");
+    bool narrower = false;
     table_begin_many(page, "Table: the experiments", true, page->study->column_count);
     table_head(page);
     table_title(page, "experiment");
-    html_element(page->html, "th", "text", "workload");
+    table_title_text(page, "workload");
     for (int c = 0; c < study->column_count; c++)
         table_column(page, c, false);
     for (int w = 0; w < study->workload_count; w++) {
@@ -159,10 +172,14 @@ void section_experiments(struct page *page)
             char ratio[FIGURE_ROOM], more[FIGURE_ROOM + 16];
             struct estimate e = view_speedup(study, page->view.reference, c, w);
             snprintf(more, sizeof more, "%s as fast", figure(ratio, e.value, UNIT_RATIO));
+            narrower |= isfinite(e.value) && strcmp(text_or(study->columns[c].precision, "f32"), "f32") != 0;
             bool compared = isfinite(e.value) && c != page->view.reference && !study->columns[c].emulated;
             table_more(page, view_per_picture(study, c, w), UNIT_SECONDS, compared ? more : NULL);
         }
     }
     table_end(page);
+    if (!narrower)
+        page_say(page, "soft", "No column here computes in less than f32: the third experiment is the network as it is.");
+    say_skipped(page);
     page_end(page);
 }

@@ -10,7 +10,9 @@ static void fact(struct page *page, const char *what, const char *value)
     if (!value || !value[0])
         return;
     html_element(page->html, "dt", NULL, what);
-    html_element(page->html, "dd", NULL, value);
+    html_open(page->html, "dd");
+    html_prose(page->html, value);
+    html_close(page->html, "dd");
 }
 
 /* One row of the table of machines, bold where they differ. */
@@ -37,9 +39,10 @@ TELL(cpu)
 TELL(isa)
 TELL(governor)
 TELL(gpu)
-TELL(driver) TELL(os)
+TELL(driver)
+TELL(os)
 
-    static void tell_cores(const struct machine *m, char out[160])
+static void tell_cores(const struct machine *m, char out[160])
 {
     if (m->cores_allowed > 0 && m->cores_allowed < m->cores)
         snprintf(out, 160, "%d, of which %d may be used", m->cores, m->cores_allowed);
@@ -61,6 +64,13 @@ static void tell_memory(const struct machine *m, char out[160])
         figure(out, m->memory_bytes, UNIT_BYTES);
 }
 
+static void tell_waits(const struct machine *m, char out[160])
+{
+    out[0] = 0;
+    if (isfinite(m->core_wait))
+        figure(out, m->core_wait, UNIT_SHARE);
+}
+
 static void machines_table(struct page *page)
 {
     if (page->study->machine_count == 0)
@@ -79,6 +89,7 @@ static void machines_table(struct page *page)
     machine_row(page, "GPU", tell_gpu);
     machine_row(page, "driver", tell_driver);
     machine_row(page, "system", tell_os);
+    machine_row(page, "waited for a core", tell_waits);
     table_end(page);
 }
 
@@ -88,9 +99,9 @@ static void columns_table(struct page *page)
     table_begin(page, "Table: the columns, what each ran on, and the peaks that were measured beside it", true);
     table_head(page);
     table_title(page, "column");
-    html_element(page->html, "th", "text", "on");
-    html_element(page->html, "th", "text", "kernels");
-    table_title(page, "precision");
+    table_title_text(page, "on");
+    table_title_text(page, "kernels");
+    table_title_text(page, "precision");
     table_title(page, "arithmetic");
     table_title(page, "memory");
     table_title(page, "clock, first and last");
@@ -118,7 +129,7 @@ static void memory_table(struct page *page)
     table_begin(page, "Table: memory, and the drift of boxes in batches", false);
     table_head(page);
     table_title(page, "column");
-    html_element(page->html, "th", "text", "workload");
+    table_title_text(page, "workload");
     table_title(page, "activations");
     table_title(page, "peak");
     table_title(page, "runs of a batch");

@@ -50,7 +50,7 @@ static bool fits_table(struct page *page, const char *sweep, const char *each)
         table_column(page, fit->column, true);
         table_figure(page, fit->fixed, UNIT_SECONDS);
         table_figure(page, fit->each, UNIT_SECONDS);
-        table_figure(page, fit->error, UNIT_SHARE);
+        table_figure(page, fit->points > 2 ? fit->error : NAN, UNIT_SHARE);
         html_element_say(page->html, "td", NULL, "%d", fit->points);
     }
     if (any)
@@ -66,29 +66,34 @@ static void whole(struct page *page, double pictures)
         html_element(page->html, "td", NULL, "never");
 }
 
-static void break_even_table(struct page *page)
+static void break_even_table(struct page *page, bool swept)
 {
     const struct study *study = page->study;
     if (study->break_even_count == 0)
         return;
     html_element(page->html, "h4", NULL, "Break-even");
-    page_say(page, "soft",
-             "From how many pictures on is a column done before the one it is compared with? Worked out from the fitted lines.");
+    page_say(page, "soft", "From how many pictures on is a column done before the one it is compared with? %s",
+             swept ? "Worked out from the fitted lines." : "One picture at a time, from the times of a single one.");
     table_begin(page, "Table: break-even", true);
     table_head(page);
     table_title(page, "column");
-    html_element(page->html, "th", "text", "against");
-    table_title(page, "from a batch of");
+    table_title_text(page, "against");
+    if (swept)
+        table_title(page, "from a batch of");
     table_title(page, "from pictures, already running");
     table_title(page, "from pictures, start-up paid");
     for (int i = 0; i < study->break_even_count; i++) {
         const struct break_even *even = &study->break_evens[i];
-        if (even->a < 0 || even->b < 0 || even->a >= study->column_count || even->b >= study->column_count)
+        if (even->a < 0 || even->b < 0 || even->a >= study->column_count || even->b >= study->column_count ||
+            (isnan(even->without_start) && isnan(even->with_start))) /* the other one is ahead: that is a row too */
             continue;
         table_row(page);
         table_column(page, even->b, true);
-        table_text(page, text_or(study->columns[even->a].name, "?"));
-        whole(page, even->batch);
+        table_other(page, even->a);
+        if (swept && view_fit(study, even->a, "batch") && view_fit(study, even->b, "batch"))
+            whole(page, even->batch);
+        else if (swept)
+            table_figure(page, NAN, UNIT_PLAIN);
         whole(page, even->without_start);
         whole(page, even->with_start);
     }
@@ -101,15 +106,62 @@ void section_batch(struct page *page)
     bool drawn = chart_batch(&page->view, -1, NULL);
     if (!drawn && page->study->break_even_count == 0)
         return;
-    page_section(page, "batch", "More pictures at a time");
+    page_section(page, "batch", drawn ? "More pictures at a time" : "Who is done first");
     page_say(page, NULL, "%s", verdict_when(&page->view, when));
     if (page_chart(page, chart_batch, -1,
                    "Points: medians, with the middle 80 % of the rounds shaded. Dashed: the fitted line. A line that falls gains "
                    "from batches."))
         sweep_table(page, "batch", "batch");
     fits_table(page, "batch", "for each picture");
-    break_even_table(page);
+    break_even_table(page, drawn);
     page_end(page);
+}
+
+/* ---- Shape buckets ------------------------------------------------------------------------------ */
+
+static void bucket_row(struct page *page, int w)
+{
+    const struct study *study = page->study;
+    table_row(page);
+    table_name(page, text_or(study->workloads[w].name, "?"));
+    for (int c = 0; c < study->column_count; c++) {
+        const struct cell *cell = view_cell(study, c, w);
+        char drift[48];
+        if (study->columns[c].failure || study->columns[c].emulated)
+            continue;
+        if (cell && isfinite(cell->drift))
+            snprintf(drift, sizeof drift, "boxes move %.2g px", cell->drift);
+        table_more(page, view_per_picture(study, c, w), UNIT_SECONDS, cell && isfinite(cell->drift) ? drift : NULL);
+    }
+}
+
+void section_buckets(struct page *page)
+{
+    const struct study *study = page->study;
+    bool begun = false;
+    for (int w = 0; w < study->workload_count; w++) {
+        if (strcmp(text_or(study->workloads[w].sweep, ""), "bucket") != 0)
+            continue;
+        if (!begun) {
+            page_section(page, "buckets", "Pictures of different shapes");
+            page_say(page, NULL,
+                     "A batch is padded to its largest picture, which costs time and can move boxes. Batches of pictures of one "
+                     "shape need no padding, but there are more of them.");
+            table_begin_many(page, "Table: time for a picture, and how far boxes move from where they are alone", true,
+                             study->column_count);
+            table_head(page);
+            table_title(page, "pictures");
+            for (int c = 0; c < study->column_count; c++)
+                if (!study->columns[c].failure && !study->columns[c].emulated)
+                    table_column(page, c, false);
+        }
+        begun = true;
+        bucket_row(page, w);
+    }
+    if (begun) {
+        table_end(page);
+        page_end(page);
+    }
 }
 
 void section_size(struct page *page)

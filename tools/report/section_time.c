@@ -63,8 +63,10 @@ void section_time(struct page *page)
                  "machine is "
                  "noisy for all.",
                  text_or(page->study->workloads[page->view.main].name, "One picture"));
-    page_chart(page, chart_time, -1,
-               "Median of the rounds; the thin line spans the middle 80 % of them. The grey bar is the reference.");
+    page_chart(
+        page, chart_time, -1,
+        "Median of the rounds; the thin line spans the middle 80 % of them. The grey bar is the reference. A bar with gaps is "
+        "longer than the chart.");
     say_left_out(page);
     table_begin(page, "Table: time of a picture, and times as fast as the reference with the 99 % interval of paired rounds",
                 true);
@@ -90,17 +92,21 @@ static void stage_table(struct page *page, const char *const *names, int stages)
     for (int c = 0; c < study->column_count; c++)
         if (view_cell(study, c, page->view.main))
             table_column(page, c, false);
-    for (int s = -1; s < stages; s++) {
+    for (int s = -1; s <= stages; s++) {
+        const char *name = s < 0 ? "all of it" : s < stages ? names[s] : view_drawing;
         table_row(page);
-        table_name(page, s < 0 ? "all of it" : names[s]);
+        table_name(page, name);
         for (int c = 0; c < study->column_count; c++) {
             const struct cell *cell = view_cell(study, c, page->view.main);
             char share[FIGURE_ROOM];
             if (!cell)
                 continue;
-            double total = samples_median(&cell->total), part = s < 0 ? total : view_stage_seconds(cell, names[s]);
-            bool absent = s >= 0 && !view_stage(cell, names[s]);
-            table_more(page, absent ? NAN : part, UNIT_SECONDS, absent || s < 0 ? NULL : figure(share, part / total, UNIT_SHARE));
+            double total = samples_median(&cell->total), part = s < 0 ? total : view_stage_seconds(cell, name);
+            bool absent = s >= 0 && !view_stage(cell, name);
+            table_more(page, absent ? NAN : part, UNIT_SECONDS,
+                       absent || s < 0 ? NULL
+                       : s < stages    ? figure(share, part / total, UNIT_SHARE)
+                                       : "after the run");
         }
     }
     table_end(page);
@@ -245,6 +251,7 @@ void section_transfers(struct page *page)
     if (!any)
         return;
     page_section(page, "transfers", "Copies to the device and back");
+    page_say(page, NULL, "For a CPU these are copies within its own memory.");
     table_begin(page, "Table: copies in a run of the first workload", true);
     table_head(page);
     table_title(page, "column");

@@ -44,6 +44,7 @@ static const char *const running_order[] = {"decode",     "upload",   "preproces
                                             "fpn",        "rpn",      "proposals",   "roi_align", "box_head",
                                             "detections", "download", "postprocess", "host"};
 enum { KNOWN = sizeof running_order / sizeof *running_order };
+const char view_drawing[] = "drawing";
 
 static bool listed(const char *const *names, int count, const char *name)
 {
@@ -66,8 +67,26 @@ int view_stages(const struct study *study, int workload, const char *names[VIEW_
     for (int c = 0; c < study->column_count; c++) {
         const struct cell *cell = view_cell(study, c, workload);
         for (int i = 0; cell && i < cell->stage_count; i++)
-            if (count < VIEW_STAGES && cell->stages[i].name && !listed(names, count, cell->stages[i].name))
+            if (count < VIEW_STAGES && cell->stages[i].name && strcmp(cell->stages[i].name, view_drawing) != 0 &&
+                !listed(names, count, cell->stages[i].name))
                 names[count++] = cell->stages[i].name;
+    }
+    return count;
+}
+
+int view_stages_that_matter(const struct view *view, const char *names[VIEW_STAGES])
+{
+    const char *all[VIEW_STAGES];
+    int stages = view_stages(view->study, view->main, all), count = 0;
+    for (int s = 0; s < stages; s++) {
+        bool matters = false;
+        for (int c = 0; c < view->study->column_count; c++) {
+            const struct cell *cell = view_cell(view->study, c, view->main);
+            matters |= cell && !view->study->columns[c].emulated &&
+                       view_stage_seconds(cell, all[s]) >= 0.01 * samples_median(&cell->total);
+        }
+        if (matters)
+            names[count++] = all[s];
     }
     return count;
 }
@@ -102,6 +121,12 @@ const struct fit *view_fit(const struct study *study, int column, const char *sw
         if (study->fits[i].column == column && !strcmp(text_or(study->fits[i].sweep, ""), sweep))
             return &study->fits[i];
     return NULL;
+}
+
+double view_fit_error(const struct study *study, int a, int b)
+{
+    const struct fit *of_a = view_fit(study, a, "batch"), *of_b = view_fit(study, b, "batch");
+    return fmax(of_a ? of_a->error : 0, of_b ? of_b->error : 0);
 }
 
 double layer_flops(const struct layer *layer)

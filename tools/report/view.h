@@ -34,8 +34,13 @@ double view_per_picture(const struct study *study, int column, int workload);
 const struct stage *view_stage(const struct cell *cell, const char *name); /* NULL: it has none of that name */
 double view_stage_seconds(const struct cell *cell, const char *name);      /* median of a run; 0 without the stage */
 
-/* Names of the stages that any column has at the workload, in running order, at most VIEW_STAGES; returns how many. */
+/* Names of the stages that make up a run, those that any column has at the workload, in running order, at most VIEW_STAGES;
+ * returns how many. Drawing is none: it comes after the run (study.h). */
 int view_stages(const struct study *study, int workload, const char *names[VIEW_STAGES]);
+extern const char view_drawing[];
+
+/* Of those, the ones that a hundredth or more of a run goes to on some column that is drawn. */
+int view_stages_that_matter(const struct view *view, const char *names[VIEW_STAGES]);
 
 /* How many times as fast as `a` column `b` is at the workload, with the 99 % interval of their paired rounds. */
 struct estimate view_speedup(const struct study *study, int a, int b, int workload);
@@ -45,6 +50,11 @@ double view_start(const struct column *column);
 
 const struct break_even *view_break_even(const struct study *study, int a, int b);
 const struct fit *view_fit(const struct study *study, int column, const char *sweep);
+
+/* The larger error of the lines through two columns' batches; 0: neither has one. Beyond ROUGH_FIT what follows from them is a
+ * guess. */
+double view_fit_error(const struct study *study, int a, int b);
+#define ROUGH_FIT 0.10
 
 /* FLOP/s that a layer reached, FLOP for each byte, and the least seconds that the column's measured peaks allow it; NaN where
  * unknown. */
@@ -66,5 +76,10 @@ const char *verdict_where(const struct view *view, char out[VERDICT_ROOM]);
 const char *verdict_when(const struct view *view, char out[VERDICT_ROOM]);
 const char *verdict_why(const struct view *view, char out[VERDICT_ROOM]);
 const char *verdict_agree(const struct view *view, char out[VERDICT_ROOM]);
+
+#define BUSY_MACHINE 0.10 /* share of the time that the program waited for a core */
+
+/* What makes the times doubtful: other programs that took the machine's cores meanwhile. "": nothing that is known. */
+const char *verdict_busy(const struct view *view, char out[VERDICT_ROOM]);
 
 #endif
