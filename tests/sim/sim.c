@@ -3,10 +3,11 @@
  *
  * OSPREY_SIM holds the devices, separated by semicolons; a column chooses one by device=N, counted from 0. Each is
  *
- *     FIXED EACH [FIRST LAST FACTOR]
+ *     FIXED EACH [FIRST LAST FACTOR [RUNS]]
  *
  * A run of n pictures, from the upload on, takes FIXED + n * EACH seconds (or longer, where the cpu is slower than that); the
- * nodes FIRST to LAST of the plan, counted from 0, take FACTOR times as long as the cpu needs for them. */
+ * nodes FIRST to LAST of the plan, counted from 0, take FACTOR times as long as the cpu needs for them. After RUNS runs it fails.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 enum { MOST = 16 };
 
 extern const struct osp_backend cpu_backend, cuda_backend, emu_backend, sim_backend;
+extern const struct osp_ladder sim_conv2d_ladder; /* wrong_tap.c */
 
 /* A device that is open. */
 static struct sim {
@@ -25,6 +27,7 @@ static struct sim {
     double fixed, each, factor;
     int first, last;
     int nodes, pictures;
+    int runs;               /* that are left; below 0: any number */
     double started, marked; /* the run, the last mark */
 } sims[MOST];
 
@@ -53,9 +56,12 @@ static osp_status read_settings(int device, struct sim *sim)
     const char *text = getenv("OSPREY_SIM");
     for (int i = 0; text && i < device; i++)
         text = strchr(text, ';') ? strchr(text, ';') + 1 : NULL;
-    *sim = (struct sim){.factor = 1, .first = -1, .last = -1};
-    int got = text ? sscanf(text, "%lf %lf %d %d %lf", &sim->fixed, &sim->each, &sim->first, &sim->last, &sim->factor) : 0;
-    return got == 2 || got == 5 ? OSP_OK : osp_fail(OSP_UNAVAILABLE, "sim: OSPREY_SIM describes no device %d", device);
+    *sim = (struct sim){.factor = 1, .first = -1, .last = -1, .runs = -1};
+    int got =
+        text ? sscanf(text, "%lf %lf %d %d %lf %d", &sim->fixed, &sim->each, &sim->first, &sim->last, &sim->factor, &sim->runs)
+             : 0;
+    return got == 2 || got == 5 || got == 6 ? OSP_OK
+                                            : osp_fail(OSP_UNAVAILABLE, "sim: OSPREY_SIM describes no device %d", device);
 }
 
 static osp_status sim_open(const struct osp_device_options *options, struct osp_device **out)
@@ -108,6 +114,9 @@ static osp_status sim_mark(struct osp_device *d, int mark)
     struct sim *sim = sim_of(d);
     int node = mark - 1;
     if (mark == sim->nodes + OSP_MARK_UP_FROM) {
+        if (sim->runs == 0)
+            return osp_fail(OSP_UNAVAILABLE, "sim: the device was taken away");
+        sim->runs -= sim->runs > 0;
         sim->started = osp_seconds();
         sim->pictures = -1;
     }
@@ -139,6 +148,7 @@ const struct osp_backend sim_backend = {
     .clock = &clock_marks,
     .threads = sim_threads,
     .isa = sim_isa,
+    .ops = {[OSP_conv2d] = &sim_conv2d_ladder},
 };
 
 const struct osp_backend *const osp_backends[] = {&cpu_backend, &cuda_backend, &emu_backend, &sim_backend, NULL};

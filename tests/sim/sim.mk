@@ -1,7 +1,8 @@
 # The program with one backend more, whose costs are set: OSPREY_SIM, tests/sim/sim.c. sim.o comes before the library.
-$(BUILD)/tests/osprey-sim: $(BUILD)/tests/sim/sim.o $(BUILD)/tools/osprey.o $(TOOL_OBJ) $(BUILD)/libosprey.a
+$(BUILD)/tests/osprey-sim: $(BUILD)/tests/sim/sim.o $(BUILD)/tests/sim/wrong_tap.o $(BUILD)/tools/osprey.o $(TOOL_OBJ) $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/test_compare_tool: | $(BUILD)/tests/osprey-sim
 
 # What looks at the clock: tests/sim/check.py; PARTS='clock self' for some of it.
 .PHONY: check-measuring
