@@ -118,12 +118,27 @@ SIMD_INLINE vf vf_clamp(vf v, float low, float high)
     return vf_select(v > high, vf_set1(high), v);
 }
 
+/* v < 0 ? 0 : v. The instruction gives its second operand where either is NaN or both are zeros, so that v keeps its bits there.
+ */
+SIMD_INLINE vf vf_relu(vf v)
+{
+#if defined(ISA_avx512)
+    return (vf)_mm512_max_ps(_mm512_setzero_ps(), (__m512)v);
+#elif defined(ISA_avx2)
+    return (vf)_mm256_max_ps(_mm256_setzero_ps(), (__m256)v);
+#elif defined(__SSE2__)
+    return (vf)_mm_max_ps(_mm_setzero_ps(), (__m128)v);
+#else
+    return vf_select(v < 0, (vf){0}, v);
+#endif
+}
+
 /* osp_activate in each lane, bit for bit; NaN stays NaN. */
 SIMD_INLINE vf vf_activate(vf v, enum osp_activation activation)
 {
     switch (activation) {
     case OSP_RELU:
-        return vf_select(v < 0, (vf){0}, v);
+        return vf_relu(v);
     case OSP_RELU6:
         return vf_clamp(v, 0, 6);
     case OSP_HARDSWISH:

@@ -1,4 +1,6 @@
 /* Choosing, packing for and sharing out the register tile. */
+#include <math.h>
+
 #include "cpu/tile.h"
 
 extern const struct tile_isa cpu_tile_portable, cpu_tile_avx2, cpu_tile_avx512;
@@ -33,7 +35,7 @@ osp_status cpu_tile_blocks(const struct cpu_device *device, const struct osp_con
 }
 
 struct packing {
-    const struct tile_weights *weights;
+    struct tile_weights *weights;
     int block;
 };
 
@@ -44,10 +46,18 @@ static void pack_block(const void *context, int64_t b, int count, const float *r
     int64_t c_count = packing->weights->c, taps = packing->weights->r * packing->weights->s, row = c_count * taps;
     int block = packing->block;
     float *out = packing->weights->w + b * block * row;
+    bool finite = true;
     for (int64_t c = 0; c < c_count; c++)
         for (int64_t tap = 0; tap < taps; tap++)
-            for (int k = 0; k < block; k++)
-                out[(tap * c_count + c) * block + k] = k < count ? rows[k * row + c * taps + tap] : 0;
+            for (int k = 0; k < block; k++) {
+                float w = k < count ? rows[k * row + c * taps + tap] : 0;
+                out[(tap * c_count + c) * block + k] = w;
+                finite = finite && isfinite(w);
+            }
+    if (!finite) {
+#pragma omp atomic write
+        packing->weights->finite = false;
+    }
 }
 
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
@@ -55,8 +65,11 @@ osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *ca
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct osp_shape shape = osp_constant_shape(weight);
     int block = cpu_tile(cpu_of(device))->block;
-    bool filter = shape.rank == 4;
-    struct tile_weights sizes = {shape.dim[0], shape.dim[1], filter ? shape.dim[2] : 1, filter ? shape.dim[3] : 1, NULL, NULL};
+    struct tile_weights sizes = {.k = shape.dim[0], .c = shape.dim[1], .r = 1, .s = 1, .finite = true};
+    if (shape.rank == 4) {
+        sizes.r = shape.dim[2];
+        sizes.s = shape.dim[3];
+    }
     int64_t blocks = (sizes.k + block - 1) / block, row = sizes.c * sizes.r * sizes.s;
     size_t bytes = sizeof(float) * (size_t)(blocks * block * (row + (bias ? 1 : 0))), head = (sizeof sizes + 63) / 64 * 64;
     char *memory = cpu_alloc(head + bytes);

@@ -17,7 +17,7 @@ enum { TILE_STREAM_BYTES = 8 << 20 };
 
 /* From x to out. The letters are those of struct tile_isa's functions. */
 struct tile_whole {
-    const float *x, *next; /* next: x of the tile that follows, to be brought into cache meanwhile; NULL: not asked for */
+    const float *x, *next; /* next: x of the tile that follows, of one run, to be brought into cache; NULL: not asked for */
     ptrdiff_t pixel, run;
     int runs, length;
     const float *w, *bias, *residual; /* bias [block], residual [pixels][pitch]; either may be NULL */
@@ -55,6 +55,7 @@ const struct tile_isa *cpu_tile(const struct cpu_device *device);
 struct tile_weights {
     int64_t k, c, r, s;
     float *w, *bias; /* bias NULL: absent */
+    bool finite;     /* known: no w is Inf or NaN, so that a product with zero adds nothing */
 };
 
 /* Calls pack for every block of `block` outputs: rows [count][...] are the weight's from output b * block on. Threads share out

@@ -7,23 +7,35 @@
  */
 enum { VECTORS = 2, PIXELS = SIMD_REGISTERS == 32 ? 14 : 6, BLOCK = VECTORS * LANES };
 
-/* Floats of x in a cache line. */
-enum { LINE = 16 };
+/* Floats of x in a cache line; half a tile's pixels, which are reached from a pointer of their own: fewer offsets to keep. */
+enum { LINE = 16, HALF = PIXELS / 2 };
 
-/* sum += x * w, as tile.h's accumulate. */
+/* Brings `lines` cache lines of each pixel into cache. Not unrolled: the addresses would take registers that the sums need. */
+SIMD_INLINE void fetch(const float *p, ptrdiff_t pixel, const int pixels, const int lines)
+{
+#pragma GCC unroll 1
+    for (int i = 0; i < pixels; i++, p += pixel)
+        for (int l = 0; l < lines; l++)
+            __builtin_prefetch(p + l * LINE);
+}
+
+/* sum += x * w, as tile.h's accumulate. next: a row of x that is brought into cache; NULL: none. */
 SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, const float *next, ptrdiff_t pixel, ptrdiff_t run, int runs,
                           int length, const float *w, const int pixels, const int vectors)
 {
-    for (int j = 0; j < runs; j++, x += run)
-        for (int first = 0; first < length; first += LINE) {
-            for (int i = 0; next && i < pixels; i++)
-                __builtin_prefetch(next + j * run + i * pixel + first);
-            for (int l = first; l < first + LINE && l < length; l++, w += BLOCK) {
+    const float *half = x + HALF * pixel;
+    for (; runs > 0; runs--, x += run - length, half += run - length)
+        for (int left = length; left > 0; left -= LINE) {
+            if (next) {
+                fetch(next, pixel, pixels, 1);
+                next += LINE;
+            }
+            for (const float *end = x + (left < LINE ? left : LINE); x < end; x++, half++, w += BLOCK) {
                 vf weight[VECTORS];
                 for (int v = 0; v < vectors; v++)
                     weight[v] = vf_load(w + v * LANES);
                 for (int i = 0; i < pixels; i++) {
-                    vf value = vf_set1(x[i * pixel + l]);
+                    vf value = vf_set1(i < HALF ? x[i * pixel] : half[(i - HALF) * pixel]);
                     for (int v = 0; v < vectors; v++)
                         sum[i][v] = vf_fma(value, weight[v], sum[i][v]);
                 }
@@ -44,45 +56,48 @@ SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_
             vf_store(sums + i * BLOCK + v * LANES, sum[i][v]);
 }
 
-SIMD_INLINE void activate(vf sum[PIXELS][VECTORS], const int pixels, const enum osp_activation activation)
+/* One pass over the sums, so that each goes from its register to out. */
+SIMD_INLINE void put_tile(vf sum[PIXELS][VECTORS], const struct tile_whole *tile, const int pixels,
+                          const enum osp_activation activation)
 {
-    for (int i = 0; i < pixels; i++)
+    const float *residual = tile->residual;
+    float *out = tile->out;
+    vf bias[VECTORS];
+    for (int v = 0; v < VECTORS; v++)
+        bias[v] = tile->bias ? vf_load(tile->bias + v * LANES) : vf_set1(-0.0f); /* adding -0 changes no bits */
+#pragma GCC unroll 14
+    for (int i = 0; i < pixels; i++, out += tile->pitch) {
         for (int v = 0; v < VECTORS; v++)
-            sum[i][v] = vf_activate(sum[i][v], activation);
+            sum[i][v] += bias[v];
+        if (residual) {
+            for (int v = 0; v < VECTORS; v++)
+                sum[i][v] += vf_load(residual + v * LANES);
+            residual += tile->pitch;
+        }
+        for (int v = 0; v < VECTORS; v++)
+            if (tile->stream)
+                vf_stream(out + v * LANES, vf_activate(sum[i][v], activation));
+            else
+                vf_store(out + v * LANES, vf_activate(sum[i][v], activation));
+    }
 }
 
 SIMD_INLINE void whole_tile(const struct tile_whole *tile, const int pixels)
 {
     vf sum[PIXELS][VECTORS] = {{{0}}};
-    const float *bias = tile->bias, *residual = tile->residual;
-    ptrdiff_t pitch = tile->pitch;
-    for (int i = 0; residual && i < pixels; i++)
-        for (int v = 0; v < VECTORS; v++)
-            __builtin_prefetch(residual + i * pitch + v * LANES);
+    if (tile->residual)
+        fetch(tile->residual, tile->pitch, pixels, (BLOCK + LINE - 1) / LINE);
     sum_runs(sum, tile->x, tile->next, tile->pixel, tile->run, tile->runs, tile->length, tile->w, pixels, VECTORS);
-    for (int v = 0; bias && v < VECTORS; v++) {
-        vf add = vf_load(bias + v * LANES);
-        for (int i = 0; i < pixels; i++)
-            sum[i][v] += add;
-    }
-    for (int i = 0; residual && i < pixels; i++)
-        for (int v = 0; v < VECTORS; v++)
-            sum[i][v] += vf_load(residual + i * pitch + v * LANES);
-    if (tile->activation == OSP_RELU)
-        activate(sum, pixels, OSP_RELU);
+    if (tile->activation == OSP_LINEAR)
+        put_tile(sum, tile, pixels, OSP_LINEAR);
+    else if (tile->activation == OSP_RELU)
+        put_tile(sum, tile, pixels, OSP_RELU);
     else if (tile->activation == OSP_RELU6)
-        activate(sum, pixels, OSP_RELU6);
+        put_tile(sum, tile, pixels, OSP_RELU6);
     else if (tile->activation == OSP_HARDSWISH)
-        activate(sum, pixels, OSP_HARDSWISH);
-    else if (tile->activation == OSP_HARDSIGMOID)
-        activate(sum, pixels, OSP_HARDSIGMOID);
-    float *out = tile->out;
-    for (int i = 0; i < pixels; i++, out += pitch)
-        for (int v = 0; v < VECTORS; v++)
-            if (tile->stream)
-                vf_stream(out + v * LANES, sum[i][v]);
-            else
-                vf_store(out + v * LANES, sum[i][v]);
+        put_tile(sum, tile, pixels, OSP_HARDSWISH);
+    else
+        put_tile(sum, tile, pixels, OSP_HARDSIGMOID);
 }
 
 /* Every number of pixels is code of its own, so that the sums' names are registers. */

@@ -1,5 +1,5 @@
 /* The two convolutions that compete on the cpu backend, Winograd and the direct rung: how far their sums are from exact ones,
- * layer by layer, which of them a plan takes, and large outputs. */
+ * layer by layer, which of them a plan takes, and what their short cuts must not change. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -213,9 +213,41 @@ static void large_outputs(void **state)
     free(x);
 }
 
+/* What lies in the padding is left out, not multiplied by zero: an infinite weight must not show where no pixel is under it. */
+static void infinite_weights(void **state)
+{
+    static const char *const isas[] = {"portable", "avx2", "avx512"};
+    static const struct layer layer = {.c = 3, .h = 9, .w = 30, .k = 40};
+    int64_t outputs = layer.h * layer.w * layer.k, finite = 0;
+    float *x = room(layer.h * layer.w * layer.c, sizeof *x), *w = room(layer.k * layer.c * 9, sizeof *w);
+    float *want = room(outputs, sizeof *want), *out = room(outputs, sizeof *out);
+    fill(&layer, 1, x, w);
+    for (int64_t i = 0; i < layer.k * layer.c * 9; i += 3)
+        w[i] = INFINITY; /* the left tap of every row of every filter */
+    for (int i = 0; i < CASE_COUNT(isas); i++) {
+        struct osp_device_options options = {.threads = 2, .isa = isas[i]};
+        struct osp_device *device;
+        if (cpu()->open(&options, &device) == OSP_UNAVAILABLE)
+            continue; /* not on this machine */
+        cpu()->close(device);
+        convolve(&layer, 1, rung("naive"), &options, w, x, NULL, want);
+        convolve(&layer, 1, rung("tile"), &options, w, x, NULL, out);
+        for (int64_t k = 0; k < outputs; k++) {
+            finite += isfinite(want[k]) != 0;
+            if (out[k] != want[k] && !(isnan(out[k]) && isnan(want[k])))
+                fail_msg("%s, output %lld: %g, by the definition %g", isas[i], (long long)k, (double)out[k], (double)want[k]);
+        }
+    }
+    assert_true(finite > 0);
+    free(out);
+    free(want);
+    free(w);
+    free(x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate), cmocka_unit_test(one_choice_everywhere),
-                                       cmocka_unit_test(large_outputs)};
+                                       cmocka_unit_test(large_outputs), cmocka_unit_test(infinite_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,8 +7,7 @@
  * LIMIT   the number of multiply-adds (Winograd needs fewer); 1x1 filters with few channels, the speed of memory
  * NEEDS   any shape
  */
-#include "cpu/conv2d/conv2d.h"
-#include "cpu/tile.h"
+#include "cpu/conv2d/edge.h"
 
 /* Bytes that should stay in the second-level cache (1 MiB on the machine this was written on): the weights of one pass, and the x
  * of a strip of tiles. */
@@ -37,65 +36,57 @@ static struct place place_of(const struct work *work, int64_t tile)
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A tile at the left or right edge: tap by tap, each for the pixels that have it. */
-static void sum_edge(const struct work *work, const struct place *at, const float *row, const float *w, float *sums, int outputs)
-{
-    const struct conv2d *conv = &work->conv;
-    int block = work->tile->block;
-    for (int64_t s = 0; s < conv->s; s++, w += conv->c * block) {
-        int64_t left = at->q * conv->stride - conv->pad + s; /* the first pixel's column */
-        int64_t first = left >= 0 ? 0 : (-left + conv->stride - 1) / conv->stride;
-        int64_t end = left >= conv->w ? 0 : min(at->count, (conv->w - 1 - left) / conv->stride + 1);
-        if (first < end)
-            work->tile->accumulate(sums + first * block, row + (left + first * conv->stride) * conv->c, conv->stride * conv->c, 0,
-                                   1, (int)conv->c, w, (int)(end - first), outputs);
-    }
-}
-
-/* Filter rows r0..r1 of one tile and one block of outputs; the last pass finishes. `next`: the tile after it comes next. */
-static void run_tile(const struct work *work, int64_t tile, int64_t b, int64_t r0, int64_t r1, bool next)
+/* Filter rows r0..r1 of one tile and blocks b0..b1 of outputs; the last pass finishes. `next`: so does the tile after it. */
+static void run_tile(const struct work *work, int64_t tile, int64_t b0, int64_t b1, int64_t r0, int64_t r1, bool next)
 {
     const struct conv2d *conv = &work->conv;
     const struct tile_isa *isa = work->tile;
-    struct place at = place_of(work, tile);
-    int block = isa->block, outputs = (int)min(block, conv->k - b * block);
+    const struct place at = place_of(work, tile);
     int64_t top = at.p * conv->stride - conv->pad, left = at.q * conv->stride - conv->pad;
-    int64_t first = max(r0, -top), end = min(r1, conv->h - top), filter_row = conv->s * conv->c * block;
-    bool inside = left >= 0 && left + (at.count - 1) * conv->stride + conv->s <= conv->w;
+    int64_t first = max(r0, -top), end = max(first, min(r1, conv->h - top)), filter_row = conv->s * conv->c * isa->block;
+    int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k, width = (at.count - 1) * conv->stride + conv->s;
     const float *row = first < end ? conv->x + (at.n * conv->h + top + first) * conv->w * conv->c : NULL;
-    int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k + b * block;
-    struct tile_whole whole = {.x = inside && row ? row + left * conv->c : NULL,
-                               .pixel = conv->stride * conv->c,
+    struct tile_whole whole = {.pixel = conv->stride * conv->c,
                                .run = conv->w * conv->c,
                                .runs = (int)(end - first),
                                .length = (int)(conv->s * conv->c),
-                               .w = work->weights->w + (b * conv->r + first) * filter_row,
-                               .bias = work->weights->bias ? work->weights->bias + b * block : NULL,
-                               .residual = conv->residual ? conv->residual + to : NULL,
-                               .out = conv->out + to,
                                .pitch = conv->k,
                                .pixels = at.count,
                                .activation = conv->activation,
                                .stream = work->stream};
-    if (whole.x && r1 - r0 == conv->r && outputs == block) {
+    _Alignas(64) float padded[EDGE_PADDED], sums[TILE_PIXELS * TILE_BLOCK];
+    if (row && left >= 0 && left + width <= conv->w) {
+        whole.x = row + left * conv->c;
         whole.next = next && conv->r == 1 ? whole.x + at.count * whole.pixel : NULL;
-        isa->whole(&whole);
-        return;
+    } else if (row && work->weights->finite && (end - first) * width * conv->c <= EDGE_PADDED) {
+        cpu_conv2d_pad(conv, left, width, row, end - first, padded);
+        whole.x = padded;
+        whole.run = width * conv->c;
     }
-    _Alignas(64) float sums[TILE_PIXELS * TILE_BLOCK];
-    if (r0)
-        isa->resume(sums, whole.out, conv->k, at.count, outputs);
-    else
-        memset(sums, 0, sizeof(float) * (size_t)(at.count * block));
-    if (whole.x)
-        isa->accumulate(sums, whole.x, whole.pixel, whole.run, whole.runs, whole.length, whole.w, at.count, outputs);
-    else
-        for (; first < end; first++, row += whole.run, whole.w += filter_row)
-            sum_edge(work, &at, row, whole.w, sums, outputs);
-    if (r1 < conv->r)
-        isa->finish(sums, NULL, NULL, whole.out, conv->k, at.count, outputs, OSP_LINEAR);
-    else
-        isa->finish(sums, whole.bias, whole.residual, whole.out, conv->k, at.count, outputs, conv->activation);
+    for (int64_t b = b0; b < b1; b++, whole.next = NULL) {
+        int outputs = (int)min(isa->block, conv->k - b * isa->block);
+        whole.w = work->weights->w + (b * conv->r + first) * filter_row;
+        whole.bias = work->weights->bias ? work->weights->bias + b * isa->block : NULL;
+        whole.residual = conv->residual ? conv->residual + to + b * isa->block : NULL;
+        whole.out = conv->out + to + b * isa->block;
+        if (whole.x && r1 - r0 == conv->r && outputs == isa->block) {
+            isa->whole(&whole);
+            continue;
+        }
+        if (r0)
+            isa->resume(sums, whole.out, conv->k, at.count, outputs);
+        else
+            memset(sums, 0, sizeof(float) * (size_t)(at.count * isa->block));
+        if (whole.x)
+            isa->accumulate(sums, whole.x, whole.pixel, whole.run, whole.runs, whole.length, whole.w, at.count, outputs);
+        for (int64_t r = first; !whole.x && r < end; r++)
+            cpu_conv2d_taps(conv, isa, left, at.count, row + (r - first) * whole.run, whole.w + (r - first) * filter_row, sums,
+                            outputs);
+        if (r1 < conv->r)
+            isa->finish(sums, NULL, NULL, whole.out, conv->k, at.count, outputs, OSP_LINEAR);
+        else
+            isa->finish(sums, whole.bias, whole.residual, whole.out, conv->k, at.count, outputs, conv->activation);
+    }
 }
 
 static void run_part(const struct cpu_device *device, struct work work)
@@ -123,8 +114,7 @@ static void run_part(const struct cpu_device *device, struct work work)
         for (int64_t r = 0; r < conv->r; r += rows)
             for (int64_t b0 = cpu_part(blocks, group, split.groups); b0 < last; b0 += many)
                 for (int64_t t = first; t < end; t++)
-                    for (int64_t b = b0; b < min(last, b0 + many); b++)
-                        run_tile(&work, t, b, r, min(conv->r, r + rows), b == b0 && t + 1 < end);
+                    run_tile(&work, t, b0, min(last, b0 + many), r, min(conv->r, r + rows), t + 1 < end);
         tile_streamed();
     }
 }

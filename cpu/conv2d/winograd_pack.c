@@ -51,7 +51,7 @@ osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call
 {
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct osp_shape shape = osp_constant_shape(weight);
-    struct tile_weights sizes = {shape.dim[0], shape.dim[1], 3, 3, NULL, NULL};
+    struct tile_weights sizes = {.k = shape.dim[0], .c = shape.dim[1], .r = 3, .s = 3};
     int block = cpu_tile(cpu_of(device))->block;
     int64_t blocks = ceil_div(sizes.k, block), channels = ceil_div(sizes.c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK;
     size_t floats = (size_t)(blocks * block * (WINOGRAD_POINTS * channels + (bias ? 1 : 0)));
