@@ -138,6 +138,30 @@ static void the_stage_is_named(void **state)
     study_free(&new);
 }
 
+/* Runs that had to wait for a core do not count; without enough others nothing is judged. */
+static void disturbed_runs(void **state)
+{
+    char text[4096];
+    struct study old, new;
+    studies_healthy(&old);
+    studies_healthy(&new);
+    struct cell *cell = &new.columns[0].cells[0];
+    for (int r = 0; r < cell->total.count; r++)
+        must(samples_add(&cell->waited, r < 4 ? cell->total.values[r] : 0));
+    struct samples *body = &studies_stage(cell, "body")->seconds;
+    for (int r = 0; r < 4; r++)
+        body->values[r] *= 3;
+    assert_int_equal(compare(&old, &new, text, sizeof text), 0);
+    scale(body, 1.1);
+    assert_int_equal(compare(&old, &new, text, sizeof text), 1);
+    assert_non_null(strstr(text, "  cpu, body: 1.100 times as long"));
+    cell->waited.values[4] = cell->total.values[4]; /* 7 of 12 are left */
+    assert_int_equal(compare(&old, &new, text, sizeof text), 0);
+    assert_non_null(strstr(text, "  cpu: not judged: other programs took the cores in 0 of 12 runs then, and in 5 of 12 now"));
+    study_free(&old);
+    study_free(&new);
+}
+
 static void what_cannot_be_compared(void **state)
 {
     char text[4096];
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(ratios),
         cmocka_unit_test(verdicts),
         cmocka_unit_test(the_stage_is_named),
+        cmocka_unit_test(disturbed_runs),
         cmocka_unit_test(what_cannot_be_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,7 @@ static void check_stages(const struct cell *cell, int rounds, bool device)
         assert_int_equal(cell->stages[i].device, device && i > 0 && i < STAGES - 3);
     }
     assert_int_equal(cell->total.count, rounds);
+    assert_true(cell->waited.count == 0 || cell->waited.count == rounds);
     for (int r = 0; r < rounds; r++) {
         double sum = 0;
         for (int i = 0; i < STAGES - 1; i++) {

@@ -114,22 +114,55 @@ static void print_line(FILE *stream, const char *column, const char *what, const
     fprintf(stream, ": %s\n", verdict == VERDICT_SLOWER ? "SLOWER" : "faster");
 }
 
+static int count_quiet(const struct cell *cell)
+{
+    int count = 0;
+    for (int r = 0; r < cell->total.count; r++)
+        count += !run_was_disturbed(cell, r);
+    return count;
+}
+
+/* Those runs of one figure of the cell; all where `all`. Free the values; without memory for them, none. */
+static struct samples pick(const struct cell *cell, const struct samples *samples, bool all)
+{
+    struct samples out = {calloc((size_t)samples->count + 1, sizeof *out.values), 0, samples->count};
+    for (int r = 0; out.values && r < samples->count; r++)
+        if (all || !run_was_disturbed(cell, r))
+            out.values[out.count++] = samples->values[r];
+    return out;
+}
+
+static enum verdict judge_cells(const struct cell *new, const struct cell *old, const struct samples *new_samples,
+                                const struct samples *old_samples, double least, struct estimate *ratio)
+{
+    bool all = new->total.count < RANKED || old->total.count < RANKED;
+    struct samples a = pick(new, new_samples, all), b = pick(old, old_samples, all);
+    enum verdict verdict = against_judge(&a, &b, least, samples_median(&old->total), ratio);
+    free(a.values);
+    free(b.values);
+    return verdict;
+}
+
 static int print_cell(const char *column, const struct cell *new, const struct cell *old, double least, FILE *stream)
 {
     struct estimate ratio;
-    double total = samples_median(&old->total);
-    int slower = 0;
+    int slower = 0, now = count_quiet(new), then = count_quiet(old);
+    if (new->total.count >= RANKED && old->total.count >= RANKED && (now < RANKED || then < RANKED)) {
+        fprintf(stream, "  %s: not judged: other programs took the cores in %d of %d runs then, and in %d of %d now\n", column,
+                old->total.count - then, old->total.count, new->total.count - now, new->total.count);
+        return 0;
+    }
     for (int i = 0; i < new->stage_count; i++) {
         int k = 0;
         while (k < old->stage_count && strcmp(old->stages[k].name, new->stages[i].name) != 0)
             k++;
         if (k == old->stage_count)
             continue;
-        enum verdict verdict = against_judge(&new->stages[i].seconds, &old->stages[k].seconds, least, total, &ratio);
+        enum verdict verdict = judge_cells(new, old, &new->stages[i].seconds, &old->stages[k].seconds, least, &ratio);
         slower += verdict == VERDICT_SLOWER;
         print_line(stream, column, new->stages[i].name, &ratio, verdict);
     }
-    enum verdict verdict = against_judge(&new->total, &old->total, least, total, &ratio);
+    enum verdict verdict = judge_cells(new, old, &new->total, &old->total, least, &ratio);
     print_line(stream, column, "total", &ratio, verdict);
     if (verdict == VERDICT_SAME)
         fprintf(stream, "  %s, total: %.3f times as long: no difference of %g %% or more is shown\n", column, ratio.value,

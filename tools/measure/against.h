@@ -23,8 +23,9 @@ enum verdict { VERDICT_SAME, VERDICT_SLOWER, VERDICT_FASTER };
 enum verdict against_judge(const struct samples *new, const struct samples *old, double least, double total,
                            struct estimate *ratio);
 
-/* Says what was measured elsewhere or otherwise than now, then has a line for each stage and total that differs. *slower: how
- * many are slower. OSP_USAGE: nothing was measured in both. */
+/* Looks only at runs in which this program waited for a core no longer than a hundredth of the time, where there are 8 on both
+ * sides; says so where there are not. Says what was measured elsewhere or otherwise than now, then has a line for each stage and
+ * total that differs. *slower: how many are slower. OSP_USAGE: nothing was measured in both. */
 osp_status against_print(const struct study *old, const struct study *new, double least, FILE *stream, int *slower);
 
 #endif

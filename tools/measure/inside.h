@@ -62,6 +62,7 @@ int picture_of(const struct measure *m, int w, int i);
 
 /* Seconds of one run of a whole workload. */
 struct tally {
+    double waited; /* for a core; NaN: not known */
     double total, decode, upload, network, download, postprocess, drawing;
     double plan, pack; /* in total too */
     int stages;        /* of the network, in running order */
@@ -86,6 +87,7 @@ osp_status column_describe(struct measure *m, int c);
 void column_measure_peaks(struct measure *m, int c);
 double time_program_start(const char *program); /* NaN where it cannot be run */
 
+double waited_for_cores(void);    /* seconds so far, of all threads; NaN where the system does not say */
 double resident_bytes(void);      /* of this process */
 void peak_reset(void);            /* from now on */
 double peak_resident_bytes(void); /* the most since; NaN where the system does not say */

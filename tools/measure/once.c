@@ -1,5 +1,6 @@
 /* What is known apart from runs: of the program, of the machine, of a column; and memory, clocks and heat as the system gives
  * them. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
@@ -94,6 +95,24 @@ double peak_resident_bytes(void)
 {
     char value[LINE];
     return find_value("/proc/self/status", "VmHWM:", value) ? strtod(value, NULL) * 1024 : NAN;
+}
+
+/* ---- Waiting -------------------------------------------------------------------------------------- */
+
+double waited_for_cores(void)
+{
+    char path[300], line[LINE];
+    double sum = NAN;
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *entry; tasks && (entry = readdir(tasks)) != NULL;) {
+        unsigned long long ran, waited;
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", entry->d_name);
+        if (*entry->d_name != '.' && first_line(path, line) && sscanf(line, "%llu %llu", &ran, &waited) == 2)
+            sum = (isnan(sum) ? 0 : sum) + (double)waited / 1e9;
+    }
+    if (tasks)
+        closedir(tasks);
+    return sum;
 }
 
 /* ---- Clocks and heat ------------------------------------------------------------------------------ */

@@ -68,6 +68,11 @@ static void print_stages(const struct cell *cell, const struct workload *workloa
             print_samples("and drawing the boxes", &cell->stages[i].seconds, 0);
     if (!isnan(e.low))
         printf("  99 %% interval of the total: %.3f to %.3f\n", e.low * 1e3, e.high * 1e3);
+    int busy = 0;
+    for (int r = 0; r < cell->total.count; r++)
+        busy += run_was_disturbed(cell, r);
+    if (busy)
+        printf("  in %d of them other programs took the cores for a time\n", busy);
     printf("  memory: arena %.1f MB", cell->arena_bytes / 1e6);
     if (!isnan(cell->peak_bytes))
         printf(", at most %.1f MB in all", cell->peak_bytes / 1e6);

@@ -58,9 +58,11 @@ static void note_memory(struct rounds *r, const struct runner *runner, double be
 
 static osp_status run(struct rounds *r, struct runner *runner, struct tally *tally)
 {
-    double before = resident_bytes();
+    double before = resident_bytes(), waited = waited_for_cores();
     peak_reset();
     osp_status status = run_workload(r->m, runner->c, r->w, tally);
+    waited = waited_for_cores() - waited;
+    tally->waited = waited < 0 ? 0 : waited; /* below 0: a thread has ended meanwhile */
     if (status)
         return status;
     note_memory(r, runner, before);

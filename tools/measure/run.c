@@ -304,6 +304,8 @@ osp_status run_record(struct measure *m, int c, int w, const struct tally *tally
 {
     struct cell *cell = &m->study->columns[c].cells[w];
     osp_status status = samples_add(&cell->total, tally->total);
+    if (!status && !isnan(tally->waited))
+        status = samples_add(&cell->waited, tally->waited);
     for (int i = 0; !status && i < cell->stage_count; i++)
         status = samples_add(&cell->stages[i].seconds, stage_seconds(tally, cell->stages[i].name));
     for (int i = 0; !status && i < cell->layer_count; i++)

@@ -29,4 +29,10 @@ struct estimate samples_location(const struct samples *samples);
  */
 static inline bool estimate_is_noise(const struct estimate *ratio) { return !(ratio->low > 1 || ratio->high < 1); }
 
+/* Did other programs take the cores for more than a hundredth of the time of this run? False where it is not known. */
+static inline bool run_was_disturbed(const struct cell *cell, int run)
+{
+    return run < cell->waited.count && cell->waited.values[run] > 0.01 * cell->total.values[run];
+}
+
 #endif

@@ -45,10 +45,12 @@ struct picture_result { /* the boxes of one picture, all that the model lets thr
 };
 
 struct cell {
-    bool measured;        /* false: this column was not asked for this workload, or failed */
-    bool partial;         /* a signal or a limit ended it before its interval was narrow */
-    char *skipped;        /* why it was not measured; NULL */
-    struct samples total; /* end to end for the whole batch: picture files in memory to boxes in their pixels */
+    bool measured;         /* false: this column was not asked for this workload, or failed */
+    bool partial;          /* a signal or a limit ended it before its interval was narrow */
+    char *skipped;         /* why it was not measured; NULL */
+    struct samples total;  /* end to end for the whole batch: picture files in memory to boxes in their pixels */
+    struct samples waited; /* of the same runs: how long this program's threads, all together, were ready and found no core free;
+                              empty where the system does not say */
     struct stage *stages;
     int stage_count;
     struct layer *layers; /* empty where only totals were kept */

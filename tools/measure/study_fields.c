@@ -70,10 +70,10 @@ static const struct record picture_record = {sizeof(struct picture_result),
 static const struct record cell_record = {
     sizeof(struct cell),
     (const struct field[]){BOOL(cell, measured), BOOL(cell, partial), TEXT_OR_NULL(cell, skipped), SAMPLES(cell, total),
-                           LIST(cell, stages, &stage_record, stage_count), LIST(cell, layers, &layer_record, layer_count),
-                           LIST(cell, pictures, &picture_record, picture_count), REAL_OR_NULL(cell, drift),
-                           REAL_OR_NULL(cell, arena_bytes), REAL_OR_NULL(cell, peak_bytes), REAL_OR_NULL(cell, gaps),
-                           REAL_OR_NULL(cell, clock_mhz_first), REAL_OR_NULL(cell, clock_mhz_last),
+                           SAMPLES(cell, waited), LIST(cell, stages, &stage_record, stage_count),
+                           LIST(cell, layers, &layer_record, layer_count), LIST(cell, pictures, &picture_record, picture_count),
+                           REAL_OR_NULL(cell, drift), REAL_OR_NULL(cell, arena_bytes), REAL_OR_NULL(cell, peak_bytes),
+                           REAL_OR_NULL(cell, gaps), REAL_OR_NULL(cell, clock_mhz_first), REAL_OR_NULL(cell, clock_mhz_last),
                            REAL_OR_NULL(cell, temperature), END}};
 
 static const struct record once_record = {sizeof(struct once),
