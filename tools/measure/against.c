@@ -53,7 +53,7 @@ static bool is_slower(const struct samples *slow, const struct samples *fast, do
         return false;
     if (isnan(low))
         return samples_quantile(slow, 0) > samples_quantile(fast, 1) * (1 + least);
-    return low > 1 && samples_quantile(slow, 0.1) > samples_quantile(fast, 0.1) * (1 + least) &&
+    return low > 1 && samples_quantile(slow, 0) > samples_quantile(fast, 0) * (1 + least) &&
            samples_quantile(slow, 0.25) > samples_quantile(fast, 0.25) * (1 + least);
 }
 

@@ -16,7 +16,7 @@ struct estimate samples_ratio_unpaired(const struct samples *new, const struct s
 
 enum verdict { VERDICT_SAME, VERDICT_SLOWER, VERDICT_FASTER };
 
-/* Slower: the interval lies above 1, and the fastest tenth and the fastest quarter of the runs have both moved by more than
+/* Slower: the interval lies above 1, and the fastest run and the fastest quarter of the runs have both moved by more than
  * `least`, which a neighbour who disturbs some of the runs cannot do; and the difference is at least three thousandths of
  * `total`, the median of all: the copy of a few kilobytes depends on where they happen to lie. Without an interval: every new run
  * is slower than every old one by more than `least`. */
