@@ -235,6 +235,24 @@ static void studies_are_joined_and_shown_again(void **state)
     expect(compare("--merge", here, at("absent.json")), 1, "", "absent.json");
 }
 
+static void the_table_goes_into_a_readme(void **state)
+{
+    static const char before[] = "# A text\n\n<!-- results: compare -->\nold\n<!-- /results -->\nand on\n";
+    char readme[512];
+    strcpy(readme, at("README.md"));
+    put_file(readme, before, sizeof before - 1);
+    expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 0, "cpu:threads=1 takes ", "");
+    char *text = get_file(readme, NULL);
+    assert_int_equal(strncmp(text, before, strlen("# A text\n\n<!-- results: compare -->\n")), 0);
+    assert_non_null(strstr(text, "`osprey compare --model "));
+    assert_non_null(strstr(text, "```\ncpu:threads=1 takes "));
+    assert_non_null(strstr(text, "```\n<!-- /results -->\nand on\n"));
+    assert_null(strstr(text, "\nold\n"));
+    free(text);
+    put_file(readme, "no place", 8);
+    expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 2, "", "has no place for the results");
+}
+
 /* ---- Ends --------------------------------------------------------------------------------------- */
 
 static void a_full_disk_leaves_the_old_report(void **state)
@@ -315,6 +333,7 @@ int main(int argc, char **argv)
         TEST(a_wrong_tap_is_found_where_it_is),
         TEST(failures_stay_with_their_column),
         TEST(studies_are_joined_and_shown_again),
+        TEST(the_table_goes_into_a_readme),
         TEST(a_full_disk_leaves_the_old_report),
         TEST(what_was_measured_before_a_signal_is_written),
     };

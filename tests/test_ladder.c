@@ -12,6 +12,7 @@
 
 #include "scratch.h"
 #include "studies.h"
+#include "tools/measure/into.h"
 #include "tools/measure/ladder.h"
 
 static void must(osp_status status)
@@ -175,7 +176,7 @@ static void files(void **state)
     char *path = at("README.md"), expected[4096];
     make_study(&study);
     put_file(path, BEFORE "old\n" AFTER, strlen(BEFORE "old\n" AFTER));
-    must(ladder_check_file("nms", path));
+    must(into_check("nms", path));
     char *text = table_of(&study);
     snprintf(expected, sizeof expected, BEFORE "%s" AFTER, text);
     for (int i = 0; i < 2; i++) { /* the second time the same again */
@@ -199,9 +200,9 @@ static void files_without_a_place(void **state)
                                         "<!-- results: topk -->\n<!-- /results -->\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         put_file(at("README.md"), texts[i], strlen(texts[i]));
-        refused(ladder_check_file("nms", at("README.md")), "has no place for the results: a line \"<!-- results: nms -->\"");
+        refused(into_check("nms", at("README.md")), "has no place for the results: a line \"<!-- results: nms -->\"");
     }
-    assert_int_equal(ladder_check_file("nms", at("absent.md")), OSP_UNREADABLE);
+    assert_int_equal(into_check("nms", at("absent.md")), OSP_UNREADABLE);
 }
 
 int main(void)

@@ -191,6 +191,53 @@ static void a_slower_gpu_is_called_slower_and_noise_is_called_noise(void **state
     study_free(&study);
 }
 
+static void what_makes_times_doubtful_is_said(void **state)
+{
+    struct study study;
+    char words[VERDICT_ROOM];
+    studies_healthy(&study);
+    struct view view = view_of(&study);
+    assert_string_equal(verdict_busy(&view, words), "");
+    study.machines[0].core_wait = 0.3;
+    assert_non_null(strstr(verdict_busy(&view, words), "The machine was busy: 30 % of the time"));
+    char *text = page_of(&study, NULL);
+    assert_non_null(strstr(text, "The machine was busy: 30 %"));
+    free(text);
+    study.machines[0].core_wait = NAN;
+    assert_string_equal(verdict_busy(&view, words), "");
+    study.columns[1].cells[0].total.count = 1;
+    assert_non_null(strstr(verdict_sentence(&view, words), "it is 10.0\xc3\x97 as fast (too few runs for an interval)"));
+    study_free(&study);
+}
+
+/* One column is ahead for a picture, the other from 4 on; the line through one of them fits badly. */
+static void where_lines_cross_is_said_from_both_sides(void **state)
+{
+    struct study study;
+    struct break_even *even;
+    struct fit *fit;
+    char words[VERDICT_ROOM];
+    studies_healthy(&study);
+    struct view view = view_of(&study);
+    study.break_evens[0] = (struct break_even){.a = 0, .b = 1, .with_start = NAN, .without_start = NAN, .batch = NAN};
+    assert_non_null(strstr(verdict_when(&view, words), "Never: cuda stays behind"));
+    assert_int_equal(study_add_break_even(&study, &even), OSP_OK);
+    *even = (struct break_even){.a = 1, .b = 0, .with_start = 9, .without_start = 4, .batch = 4};
+    assert_non_null(strstr(verdict_when(&view, words), "Only below a batch of 4: from there on cpu is the faster one."));
+    assert_non_null(strstr(words, "With start-up counted, below 9 pictures."));
+    assert_non_null(strstr(words, "batches were not measured"));
+    for (int c = 0; c < 2; c++) {
+        assert_int_equal(study_add_fit(&study, &fit), OSP_OK);
+        fit->column = c;
+        studies_set(&fit->sweep, "batch");
+        fit->error = c ? 0.31 : 0.01;
+        fit->points = 4;
+    }
+    assert_non_null(strstr(verdict_when(&view, words), "off the fitted lines by up to 31 %"));
+    assert_null(strstr(words, "batches were not measured"));
+    study_free(&study);
+}
+
 static void the_article_has_its_factors(void **state)
 {
     static const char *const headings[] = {"The three experiments", ">Architecture<", ">Data size<",
@@ -206,6 +253,11 @@ static void the_article_has_its_factors(void **state)
         assert_non_null(before);
     }
     assert_non_null(strstr(text, "2. A hundred images"));
+    assert_non_null(strstr(text, "Measured: of a run of cuda"));
+    assert_non_null(strstr(text, "Measured: on cpu a picture costs "));
+    assert_non_null(strstr(text, "start-up costs "));
+    assert_non_null(strstr(text, " as fast as cpu."));
+    assert_non_null(strstr(text, "No column here computes in less than f32"));
     free(text);
     study_free(&study);
 }
@@ -305,6 +357,8 @@ int main(void)
         TEST(a_study_of_emulations_says_what_it_cannot_answer),
         TEST(with_no_gpu_the_question_stays_open),
         TEST(a_slower_gpu_is_called_slower_and_noise_is_called_noise),
+        TEST(what_makes_times_doubtful_is_said),
+        TEST(where_lines_cross_is_said_from_both_sides),
         TEST(the_article_has_its_factors),
         TEST(thin_studies_make_pages_too),
         TEST(many_columns_and_layers_stay_below_a_megabyte),

@@ -7,6 +7,7 @@
 
 #include "inputs.h"
 #include "measure/against.h"
+#include "measure/into.h"
 #include "measure/ladder.h"
 #include "measure/measure.h"
 #include "measure/print.h"
@@ -270,7 +271,7 @@ static int run(struct bench *b, char **pictures, int count)
         say("--into wants --ladder OP");
         return EXIT_USAGE;
     }
-    status = b->into ? ladder_check_file(b->ladder, b->into) : OSP_OK;
+    status = b->into ? into_check(b->ladder, b->into) : OSP_OK;
     if (!status)
         status = find_standard(b, &b->standard);
     if (!status && count == 0)

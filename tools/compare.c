@@ -7,6 +7,7 @@
 #include "compare/asked.h"
 #include "compare/findings.h"
 #include "inputs.h"
+#include "measure/into.h"
 #include "measure/spec.h"
 #include "options.h"
 #include "report/report.h"
@@ -67,6 +68,7 @@ static int parse(struct comparison *c, struct lists *lists, int argc, char **arg
         {"report", 0, OPTION_TEXT, &c->report, "F", "one HTML page with everything", 0, 0},
         {"charts", 0, OPTION_TEXT, &c->charts, "DIR", "the charts as SVG files into an existing folder", 0, 0},
         {"json", 0, OPTION_TEXT, &c->json, "F", "every sample, for --merge and other programs", 0, 0},
+        {"into", 0, OPTION_TEXT, &c->into, "F", "the table into this README too, between its markers", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &c->quiet, NULL, "no remarks on the way; failures are still said", 0, 0},
         {.name = NULL}};
     c->seed = 1;
@@ -92,6 +94,8 @@ static osp_status check_options(struct comparison *c, const struct lists *lists,
                           "--diff and --experiment");
     if (status == OSP_OK && c->merge && rest_count < 1)
         status = osp_fail(OSP_USAGE, "--merge wants files that --json wrote, found none");
+    if (status == OSP_OK && c->into)
+        status = into_check("compare", c->into);
     if (status == OSP_OK && !c->merge && !c->experiment && rest_count == 0)
         status = osp_fail(OSP_USAGE, "no PHOTO given; osprey compare --help tells more");
     return status;
@@ -253,6 +257,23 @@ static osp_status diff_all(struct comparison *c, FILE *out)
 
 /* ---- What comes out ----------------------------------------------------------------------------- */
 
+static osp_status print_into(const void *user, FILE *stream)
+{
+    const struct study *study = user;
+    const struct machine *machine = study->machine_count > 0 ? &study->machines[0] : NULL;
+    fprintf(stream, "`%s`, on %s with %d cores, commit %s, %.10s:\n\n```\n", study->command,
+            machine ? text_or(machine->cpu, "?") : "?", machine ? machine->cores : 0, text_or(study->commit, "unknown"),
+            text_or(study->date, ""));
+    table_print(study, stream);
+    fprintf(stream, "```\n");
+    return OSP_OK;
+}
+
+static osp_status write_into(const struct study *study, const char *path)
+{
+    return into_write("compare", path, print_into, study);
+}
+
 static osp_status write_report(const struct comparison *c)
 {
     struct report_pictures pictures = {.image = c->first, .workload = c->single, .classes = NULL};
@@ -277,7 +298,7 @@ static osp_status write_files(const struct comparison *c)
     const struct {
         const char *path;
         osp_status (*write)(const struct study *, const char *);
-    } files[] = {{c->json, study_save}, {c->charts, charts_write}};
+    } files[] = {{c->json, study_save}, {c->charts, charts_write}, {c->into, write_into}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         osp_status status = files[i].path ? files[i].write(&c->study, files[i].path) : OSP_OK;
         if (status != OSP_OK)

@@ -35,22 +35,38 @@ static const char *kind_of(const struct study *study, int column)
 
 /* ---- Headings ----------------------------------------------------------------------------------- */
 
+/* How much of a name stands on one line: all, or up to a ':' or '=', or as much as there is room for. */
+static int line_length(const char *text)
+{
+    int length = 0;
+    if (strlen(text) <= COLUMN_WIDTH)
+        return (int)strlen(text);
+    for (int i = 0; i < COLUMN_WIDTH; i++)
+        if (text[i] == ':' || text[i] == '=')
+            length = i + 1;
+    return length ? length : COLUMN_WIDTH;
+}
+
 /* The columns' names, as many lines as the longest needs, and under them what kind of column it is. */
 static void print_headings(const struct study *study, const int *columns, int count, const char *corner, FILE *out)
 {
     char name[NAME_ROOM];
-    size_t longest = 0;
+    int lines = 1;
     bool kinds = false;
     for (int i = 0; i < count; i++) {
-        size_t length = strlen(name_of(study, columns[i], name));
-        longest = length > longest ? length : longest;
+        int needed = 1;
+        for (const char *text = name_of(study, columns[i], name); text[line_length(text)]; needed++)
+            text += line_length(text);
+        lines = needed > lines ? needed : lines;
         kinds = kinds || *kind_of(study, columns[i]);
     }
-    for (size_t from = 0; from < longest; from += COLUMN_WIDTH) {
-        fprintf(out, "%-*s", STAGE_WIDTH, from == 0 ? corner : "");
+    for (int line = 0; line < lines; line++) {
+        fprintf(out, "%-*s", STAGE_WIDTH, line == 0 ? corner : "");
         for (int i = 0; i < count; i++) {
             const char *text = name_of(study, columns[i], name);
-            fprintf(out, "  %*.*s", COLUMN_WIDTH, COLUMN_WIDTH, from < strlen(text) ? text + from : "");
+            for (int l = 0; l < line; l++)
+                text += line_length(text);
+            fprintf(out, "  %*.*s", COLUMN_WIDTH, line_length(text), text);
         }
         fputc('\n', out);
     }

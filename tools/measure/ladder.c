@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "into.h"
 #include "roofline.h"
 #include "runtime/file.h"
 #include "statistics.h"
@@ -289,57 +290,18 @@ osp_status ladder_print(const struct study *study, const char *op, FILE *stream)
 
 /* ---- The README ----------------------------------------------------------------------------------- */
 
-static const char end_marker[] = "<!-- /results -->";
+struct asked {
+    const struct study *study;
+    const char *op;
+};
 
-/* Where the old table stands. */
-static osp_status find_place(const struct osp_file *file, const char *op, size_t *from, size_t *to)
+static osp_status print_asked(const void *user, FILE *stream)
 {
-    char begin[96];
-    const char *text = (const char *)file->data;
-    int length = snprintf(begin, sizeof begin, "<!-- results: %s -->\n", op);
-    const char *at = file->size ? memmem(text, file->size, begin, (size_t)length) : NULL;
-    at = at ? at + length : NULL;
-    const char *end = at ? memmem(at, file->size - (size_t)(at - text), end_marker, sizeof end_marker - 1) : NULL;
-    if (!end)
-        return osp_fail(OSP_USAGE, "%s has no place for the results: a line \"<!-- results: %s -->\" and after it \"%s\"",
-                        file->path, op, end_marker);
-    *from = (size_t)(at - text);
-    *to = (size_t)(end - text);
-    return OSP_OK;
-}
-
-osp_status ladder_check_file(const char *op, const char *path)
-{
-    struct osp_file file;
-    size_t from = 0, to = 0;
-    osp_status status = osp_file_map(path, &file);
-    if (status)
-        return status;
-    status = find_place(&file, op, &from, &to);
-    osp_file_unmap(&file);
-    return status;
+    const struct asked *asked = user;
+    return ladder_print(asked->study, asked->op, stream);
 }
 
 osp_status ladder_write(const struct study *study, const char *op, const char *path)
 {
-    struct osp_file file;
-    struct osp_writer writer;
-    size_t from = 0, to = 0;
-    osp_status status = osp_file_map(path, &file);
-    if (status)
-        return status;
-    status = find_place(&file, op, &from, &to);
-    if (!status)
-        status = osp_writer_open(path, &writer);
-    if (status) {
-        osp_file_unmap(&file);
-        return status;
-    }
-    fwrite(file.data, 1, from, writer.stream);
-    status = ladder_print(study, op, writer.stream);
-    fwrite(file.data + to, 1, file.size - to, writer.stream);
-    osp_file_unmap(&file);
-    if (status)
-        osp_writer_abandon(&writer);
-    return status ? status : osp_writer_commit(&writer);
+    return into_write(op, path, print_asked, &(struct asked){study, op});
 }

@@ -17,10 +17,7 @@ osp_status ladder_columns(const char *op, const char *columns, char **out);
  * or the network has no such op, or it was stopped by a signal. */
 osp_status ladder_print(const struct study *study, const char *op, FILE *stream);
 
-/* Is there a place for it: a line "<!-- results: OP -->" and after it one "<!-- /results -->"? OSP_USAGE, OSP_UNREADABLE. */
-osp_status ladder_check_file(const char *op, const char *path);
-
-/* Puts the table there in place of what stood between. OSP_UNWRITTEN: the file is as it was. */
+/* Puts the table into a README (into.h). OSP_UNWRITTEN: the file is as it was. */
 osp_status ladder_write(const struct study *study, const char *op, const char *path);
 
 #endif
