@@ -1,10 +1,6 @@
 /* SHA-256 (FIPS 180-4). */
 #include <stdio.h>
 #include <string.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#include <immintrin.h>
-#endif
 
 #include "file.h"
 
@@ -72,62 +68,11 @@ static void absorb(uint32_t state[8], const uint8_t *p, size_t blocks)
     }
 }
 
-#ifdef __x86_64__
-static int has_instructions(void)
-{
-    unsigned a, b = 0, c = 0, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_1) && (c & bit_SSSE3) && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-           (b & bit_SHA);
-}
-
-/* The same with the processor's own instructions, which take two rounds at a time and keep the state as (a,b,e,f), (c,d,g,h). */
-__attribute__((target("sha,sse4.1,ssse3"))) static void absorb_by_instructions(uint32_t state[8], const uint8_t *p, size_t blocks)
-{
-    const __m128i big_endian_words = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
-    __m128i abef = _mm_set_epi32((int)state[0], (int)state[1], (int)state[4], (int)state[5]);
-    __m128i cdgh = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);
-    for (; blocks > 0; blocks--, p += 64) {
-        __m128i w[4]; /* the last 16 words of the schedule */
-        const __m128i abef_before = abef, cdgh_before = cdgh;
-        for (int i = 0; i < 4; i++)
-            w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)), big_endian_words);
-        for (int i = 0; i < 16; i++) {
-            const __m128i w4 = w[(i + 1) & 3], w8 = w[(i + 2) & 3], w12 = w[(i + 3) & 3];
-            if (i >= 4)
-                w[i & 3] =
-                    _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(w[i & 3], w4), _mm_alignr_epi8(w12, w8, 4)), w12);
-            __m128i sum = _mm_add_epi32(w[i & 3], _mm_loadu_si128((const __m128i *)(const void *)(constants + 4 * i)));
-            cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
-            abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0e));
-        }
-        abef = _mm_add_epi32(abef, abef_before);
-        cdgh = _mm_add_epi32(cdgh, cdgh_before);
-    }
-    uint32_t low[4], high[4];
-    _mm_storeu_si128((__m128i *)(void *)low, abef);
-    _mm_storeu_si128((__m128i *)(void *)high, cdgh);
-    state[0] = low[3], state[1] = low[2], state[4] = low[1], state[5] = low[0];
-    state[2] = high[3], state[3] = high[2], state[6] = high[1], state[7] = high[0];
-}
-#endif
-
-/* A weight file is hashed before it is used: 170 MB take half a second in plain C. */
-static void absorb_many(uint32_t state[8], const uint8_t *p, size_t blocks)
-{
-#ifdef __x86_64__
-    if (has_instructions()) {
-        absorb_by_instructions(state, p, blocks);
-        return;
-    }
-#endif
-    absorb(state, p, blocks);
-}
-
 void osp_sha256_hex(const void *data, size_t size, char out[65])
 {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     size_t whole = size / 64, rest = size % 64;
-    absorb_many(state, data, whole);
+    absorb(state, data, whole);
 
     uint8_t last[128] = {0}; /* the rest, a one bit, zeros, the length in bits as 64-bit big-endian */
     if (rest > 0)
