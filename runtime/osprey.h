@@ -192,7 +192,8 @@ const struct osp_plan *osp_session_last_plan(const struct osp_session *session);
 int osp_plan_lines(const struct osp_plan *plan);
 void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out);
 
-/* The rungs of node i's ladder, plainest first: name, and why it does not run here (NULL: it could). Returns 0 past the last rung. */
+/* The rungs of node i's ladder, plainest first: name, and why it does not run here (NULL: it could). Where an overlay refuses the node,
+ * its base's rungs come behind its own. Returns 0 past the last rung. */
 int osp_plan_rung(const struct osp_plan *plan, int i, int rung, const char **name, const char **refusal);
 
 struct osp_plan_memory {

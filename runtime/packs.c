@@ -21,16 +21,14 @@ struct osp_packs {
 static struct osp_packs *all; /* that are shared, of all models */
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The most rungs that any of the backend's ladders has. */
+/* The most rungs that any op has. */
 static int longest_ladder(const struct osp_backend *backend)
 {
     const char *owner;
     int most = 0;
-    for (int op = 0; op < OSP_OP_COUNT; op++) {
-        const struct osp_ladder *ladder = osp_backend_ladder(backend, (enum osp_op)op, &owner);
-        if (ladder && ladder->count > most)
-            most = ladder->count;
-    }
+    for (int op = 0; op < OSP_OP_COUNT; op++)
+        while (osp_backend_kernel(backend, (enum osp_op)op, most, &owner))
+            most++;
     return most;
 }
 
@@ -79,8 +77,7 @@ osp_status osp_packs_open(const struct osp_graph *graph, const struct osp_backen
 static const struct osp_kernel *kernel_of(const struct osp_packs *packs, int slot)
 {
     const char *owner;
-    const struct osp_ladder *ladder = osp_backend_ladder(packs->backend, packs->graph->nodes[slot / packs->rung_room].op, &owner);
-    return ladder->rungs[slot % packs->rung_room];
+    return osp_backend_kernel(packs->backend, packs->graph->nodes[slot / packs->rung_room].op, slot % packs->rung_room, &owner);
 }
 
 /* Releases everything that has come as far as `what`. */

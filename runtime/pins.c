@@ -15,6 +15,20 @@ const struct osp_ladder *osp_backend_ladder(const struct osp_backend *backend, e
     return NULL;
 }
 
+const struct osp_kernel *osp_backend_kernel(const struct osp_backend *backend, enum osp_op op, int i, const char **owner)
+{
+    for (; backend; backend = backend->base) {
+        const struct osp_ladder *ladder = backend->ops[op];
+        if (!ladder)
+            continue;
+        *owner = backend->name;
+        if (i < ladder->count)
+            return ladder->rungs[i];
+        i -= ladder->count;
+    }
+    return NULL;
+}
+
 static osp_status no_such_op(const char *op)
 {
     char names[256];

@@ -76,36 +76,52 @@ static int cheapest(const struct osp_device *device, const struct osp_ladder *la
     return best;
 }
 
-static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_backend *backend, const struct osp_pins *pins)
+/* The rung of the asked precision, else of f32; of an overlay's base only where the overlay refuses the call. -1: all refuse. */
+static int choose_rung(const struct osp_backend *backend, const struct osp_device *device, const struct osp_call *call,
+                       enum osp_precision precision)
+{
+    for (int before = 0; backend; backend = backend->base) {
+        const struct osp_ladder *ladder = backend->ops[call->op];
+        if (!ladder)
+            continue;
+        int rung = cheapest(device, ladder, call, precision);
+        if (rung < 0)
+            rung = cheapest(device, ladder, call, OSP_PRECISION_F32);
+        if (rung >= 0)
+            return before + rung;
+        before += ladder->count;
+    }
+    return -1;
+}
+
+static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_pins *pins)
 {
     const struct osp_graph_node *from = &plan->graph->nodes[i];
+    const struct osp_backend *backend = plan->backend;
     struct osp_plan_node *node = &plan->nodes[i];
     const char *owner, *op = osp_op_name(from->op);
-    node->ladder = osp_backend_ladder(backend, from->op, &owner);
-    if (!node->ladder)
+    if (!osp_backend_ladder(backend, from->op, &owner))
         return osp_fail(OSP_USAGE, "%s: backend %s has no %s", from->name, backend->name, op);
     node->rung = -1;
     for (int p = 0; p < pins->count; p++) {
         const struct osp_pin *pin = &pins->pin[p];
         if (pin->op != from->op || (pin->node != i && (pin->node >= 0 || node->rung >= 0)))
             continue;
-        const struct osp_kernel *kernel = node->ladder->rungs[pin->rung];
+        const struct osp_kernel *kernel = osp_backend_kernel(backend, from->op, pin->rung, &owner);
         if (!pin->soft || !kernel->refuses || !kernel->refuses(plan->device, &node->call))
             node->rung = pin->rung;
     }
     if (node->rung >= 0) {
-        const struct osp_kernel *pinned = node->ladder->rungs[node->rung];
+        const struct osp_kernel *pinned = osp_backend_kernel(backend, from->op, node->rung, &owner);
         const char *reason = pinned->refuses ? pinned->refuses(plan->device, &node->call) : NULL;
         if (reason)
             return osp_fail(OSP_USAGE, "%s: %s=%s was asked for, but it refuses: %s", from->name, op, pinned->name, reason);
     } else {
-        node->rung = cheapest(plan->device, node->ladder, &node->call, pins->precision);
-        if (node->rung < 0)
-            node->rung = cheapest(plan->device, node->ladder, &node->call, OSP_PRECISION_F32);
+        node->rung = choose_rung(backend, plan->device, &node->call, pins->precision);
     }
     if (node->rung < 0)
         return osp_fail(OSP_USAGE, "%s: every rung of %s on backend %s refuses %s", from->name, op, owner, node->shape);
-    node->kernel = node->ladder->rungs[node->rung];
+    node->kernel = osp_backend_kernel(backend, from->op, node->rung, &owner);
     snprintf(node->kernel_name, sizeof node->kernel_name, "%s/%s/%s", owner, op, node->kernel->name);
     return OSP_OK;
 }
@@ -164,7 +180,7 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
     struct osp_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return osp_fail(OSP_MEMORY, "out of memory while a plan is made");
-    *plan = (struct osp_plan){.graph = graph, .device = device, .dims = dims, .counts = OSP_NONE};
+    *plan = (struct osp_plan){.graph = graph, .backend = backend, .device = device, .dims = dims, .counts = OSP_NONE};
     plan->nodes = calloc((size_t)graph->node_count, sizeof *plan->nodes);
     plan->values = calloc((size_t)graph->value_count, sizeof *plan->values);
     plan->offsets = calloc((size_t)graph->value_count, sizeof *plan->offsets);
@@ -179,7 +195,7 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
     for (int i = 0; !status && i < graph->node_count; i++) {
         status = infer_node(plan, i);
         if (!status)
-            status = choose_kernel(plan, i, backend, pins);
+            status = choose_kernel(plan, i, pins);
     }
     if (!status)
         status = place(plan, keep_all);
@@ -267,9 +283,12 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
 int osp_plan_rung(const struct osp_plan *plan, int i, int rung, const char **name, const char **refusal)
 {
     const struct osp_plan_node *node = &plan->nodes[i];
-    if (rung < 0 || rung >= node->ladder->count)
+    const char *owner;
+    enum osp_op op = plan->graph->nodes[i].op;
+    int own = osp_backend_ladder(plan->backend, op, &owner)->count;
+    const struct osp_kernel *kernel = rung < 0 ? NULL : osp_backend_kernel(plan->backend, op, rung, &owner);
+    if (!kernel || (rung >= own && node->rung < own))
         return 0;
-    const struct osp_kernel *kernel = node->ladder->rungs[rung];
     *name = kernel->name;
     *refusal = kernel->refuses ? kernel->refuses(plan->device, &node->call) : NULL;
     return 1;

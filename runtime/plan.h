@@ -26,6 +26,10 @@ osp_status osp_precision_parse(const char *text, const struct osp_backend *backe
 /* The ladder that serves an op: the backend's own, else its base's; NULL: none. */
 const struct osp_ladder *osp_backend_ladder(const struct osp_backend *backend, enum osp_op op, const char **owner);
 
+/* Rung i of an op, as plans count them: those of the ladder above and, where that is an overlay's, behind them those of its base,
+ * which serve the calls that all the overlay's refuse. NULL: there are no more. */
+const struct osp_kernel *osp_backend_kernel(const struct osp_backend *backend, enum osp_op op, int i, const char **owner);
+
 /* Something that lives in the arena from node `first` to node `last`, both included. */
 struct osp_block {
     size_t bytes; /* rounded up to 64 */
@@ -39,9 +43,8 @@ size_t osp_arena_pack(struct osp_block *blocks, int count, int nodes, int *order
 
 struct osp_plan_node {
     struct osp_call call; /* data pointers are bound by osp_plan_bind */
-    const struct osp_ladder *ladder;
     const struct osp_kernel *kernel;
-    int rung;
+    int rung;              /* osp_backend_kernel */
     size_t scratch_offset; /* in the arena */
     char kernel_name[64];  /* "cpu/conv2d/tile" */
     char shape[80];
@@ -50,6 +53,7 @@ struct osp_plan_node {
 
 struct osp_plan {
     const struct osp_graph *graph;
+    const struct osp_backend *backend;
     const struct osp_device *device;
     struct osp_dims dims;
     struct osp_plan_node *nodes; /* [graph->node_count] */
