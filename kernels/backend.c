@@ -59,7 +59,7 @@ static osp_status memory_available(struct osp_device *opaque, size_t *free_bytes
     return status ? status : CUDA_DO(device, "", cuMemGetInfo, free_bytes, total_bytes);
 }
 
-static const struct osp_memory memory = {memory_alloc, memory_free, cuda_upload, cuda_download, memory_available};
+const struct osp_memory cuda_memory = {memory_alloc, memory_free, cuda_upload, cuda_download, memory_available};
 
 /* ---- Opening and closing -------------------------------------------------------------------------- */
 
@@ -181,7 +181,7 @@ const struct osp_backend cuda_backend = {
     .name = "cuda",
     .open = cuda_open,
     .close = close_device,
-    .memory = &memory,
+    .memory = &cuda_memory,
     .clock = &cuda_clock,
     .capture = &cuda_capture,
     .ops =
@@ -197,7 +197,7 @@ const struct osp_backend emu_backend = {
     .name = "emu",
     .open = emu_open,
     .close = close_device,
-    .memory = &memory,
+    .memory = &cuda_memory,
     .clock = &cuda_clock,
     .capture = &cuda_capture,
     .counter = &counter,

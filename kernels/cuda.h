@@ -71,6 +71,7 @@ struct cuda_device {
     int rehearsing;      /* launches load what they need, and launch nothing */
     int capturing;       /* a graph is being captured: nothing may wait */
     int waiting;         /* each launch is waited for, so that what fails has a name; else it shows at a later wait */
+    void *overlay;       /* what an overlay keeps with its device (cudnn/); NULL: none */
 };
 
 static inline struct cuda_device *cuda_of(struct osp_device *device) { return (struct cuda_device *)device; }
@@ -94,6 +95,9 @@ osp_status cuda_stages_open(struct cuda_device *device);
 void cuda_stages_close(struct cuda_device *device);
 osp_status cuda_upload(struct osp_device *device, void *to, const void *from, size_t bytes);
 osp_status cuda_download(struct osp_device *device, void *to, const void *from, size_t bytes);
+
+/* backend.c */
+extern const struct osp_memory cuda_memory;
 
 /* marks.c */
 extern const struct osp_clock cuda_clock;

@@ -24,6 +24,23 @@ ifeq ($(SAN)$(findstring clang,$(CC)),)
 KERNEL_OPT := -O2 -ftree-vectorize -fvect-cost-model=dynamic -fpeel-loops -fpredictive-commoning -fsplit-paths -fgcse-after-reload
 endif
 
+# The overlay cudnn, where cuDNN 9 and cuBLASLt have their headers here; it opens the libraries at run time.
+CUDA_HEADERS := $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
+CUDNN      := $(shell printf '\043include <cudnn_graph.h>\n\043include <cublasLt.h>\n' | \
+                $(CC) $(CPPFLAGS) $(CUDA_HEADERS) -E -dM - 2>/dev/null | grep -c 'CUDNN_MAJOR 9$$')
+ifeq ($(CUDNN),1)
+$(BUILD)/runtime/backends.o: CPPFLAGS += -DWITH_CUDNN
+$(BUILD)/kernels/cudnn/%.o $(addprefix $(BUILD)/tests/,cudnn_fake.o test_cudnn.o test_cudnn_faults.o fake/%.o): CPPFLAGS += $(CUDA_HEADERS)
+else
+LIB_OBJ    := $(filter-out $(BUILD)/kernels/cudnn/%,$(LIB_OBJ))
+endif
+ifneq ($(CUDNN),$(shell cat $(BUILD)/with-cudnn 2>/dev/null))
+$(BUILD)/runtime/backends.o: with-cudnn
+endif
+.PHONY: with-cudnn
+with-cudnn:
+	@mkdir -p $(BUILD); echo $(CUDNN) > $(BUILD)/$@
+
 LIB_OBJ    += $(KERNEL_SRC:%.cu=$(BUILD)/%.o) $(KERNEL_SRC:%.cu=$(BUILD)/%.image.o) $(EMU_SRC:%.cpp=$(BUILD)/%.o)
 LDLIBS     += -lstdc++ -ldl -pthread
 
@@ -57,9 +74,9 @@ $(FATBINS)/%.fatbin: %.cu
 $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(BUILD)/tests/test_cuda_faults.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
+$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(BUILD)/tests/test_cuda_faults.o $(BUILD)/tests/cudnn_fake.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
-$(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(if $(NVCC),-isystem $(dir $(realpath $(NVCC)))../include)
+$(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(CUDA_HEADERS)
 
 # ---- make ptxas [OP=scale]: registers, shared memory, spills and occupancy on all architectures; of all kernels: into README.md ----
 PTXAS_SRC  := $(if $(OP),$(or $(filter kernels/$(OP)/%,$(KERNEL_SRC:%.cu=%)),$(error OP: there are no kernels of an op $(OP))),$(KERNEL_SRC:%.cu=%))
@@ -87,6 +104,14 @@ $(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c
 	@mkdir -p $(@D); echo "  CC    $<"
 	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -o $@ $<
 $(BUILD)/tests/test_cuda_faults: | $(BUILD)/tests/libcuda-fake.so
+
+# A cuDNN and cuBLASLt that compute on the host and check how they are called, for tests/test_cudnn*.c.
+ifeq ($(CUDNN),1)
+$(BUILD)/tests/libnvidia-fake.so: $(patsubst %.c,$(BUILD)/%.o,$(addprefix tests/fake/,nvidia.c cudnn.c cudnn_run.c cublas.c))
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -o $@ $^ -ldl -lm
+$(BUILD)/tests/test_cudnn $(BUILD)/tests/test_cudnn_faults: | $(BUILD)/tests/libnvidia-fake.so $(BUILD)/libcuda-ptx.so
+endif
 
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
 CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED

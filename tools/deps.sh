@@ -4,6 +4,7 @@
 #   sh tools/deps.sh clang    to build and test with clang too
 #   sh tools/deps.sh fuzz     for make fuzz
 # What a backend can do without is installed where the package manager offers it: libdnnl-dev (oneDNN), for --backend onednn.
+# Nothing here installs cuDNN and cuBLAS, for --backend cudnn: they come with NVIDIA's own licence (kernels/cudnn/README.md).
 # DEPS=0: only says what is missing. Exit 0: nothing is missing (any more); 1: something is.
 set -eu
 

@@ -135,6 +135,12 @@ static const struct test_case cases[] = {
 
 static const struct case_rung rungs[] = {
     {"onednn/conv2d/direct", .own_order = true, .by_threads = true, .loses_nan = true},
+    {"cudnn/conv2d/plain", .may_refuse = true, .own_order = true},
+    {"cudnn/conv2d/fused", .may_refuse = true, .own_order = true, .loses_nan = true},
+    {"cudnn/conv2d/matmul", .may_refuse = true, .own_order = true, .loses_nan = true},
+    {"cudnn/conv2d/plain_tf32", .may_refuse = true, .own_order = true, .slack = case_tf32_slack},
+    {"cudnn/conv2d/fused_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
+    {"cudnn/conv2d/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
     {"cpu/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
 };
 

@@ -23,6 +23,9 @@ void case_put(const struct case_view *view, int64_t i, const struct case_sum *su
 /* As struct case_rung's slack: what Winograd's F(4x4,3x3) at the points 0, 1, -1, 1/2, -2 may be off by (winograd.c). */
 void case_winograd_slack(const struct case_view *view);
 
+/* As struct case_rung's slack, of conv2d and linear: what products of tf32 numbers may be off by, in f32 sums. */
+void case_tf32_slack(const struct case_view *view);
+
 /* `make` functions for operands: extremes() spreads the exponent from 2^-75 to 2^30, so that products reach below the smallest
  * float; one_nan() and one_infinity() are numbers in [0.5,1) but for one element, the middle one and the first. */
 void case_extremes(const struct test_case *test, int slot, struct osp_tensor *out);

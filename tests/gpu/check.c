@@ -30,9 +30,11 @@ static void ran(const struct harness_outcome *outcome)
 {
     static char before[256];
     char now[256];
-    if (strcmp(outcome->bench->backend->name, "cuda") != 0)
+    int overlay = !strcmp(outcome->bench->backend->name, "cudnn");
+    if (strcmp(outcome->bench->backend->name, "cuda") != 0 && !overlay)
         return;
-    snprintf(now, sizeof now, "| %s | %s | %s |", osp_op_name(outcome->op), outcome->kernel->name, outcome->test);
+    snprintf(now, sizeof now, "| %s | %s%s | %s |", osp_op_name(outcome->op), overlay ? "cudnn/" : "", outcome->kernel->name,
+             outcome->test);
     int again = !strcmp(now, before);
     snprintf(before, sizeof before, "%s", now);
     cases_run += !again && !outcome->refusal;
@@ -57,6 +59,8 @@ static void open_devices(struct harness *harness)
     harness_add(harness, "cuda", &(struct osp_device_options){.driver = driver});
     if (harness->count == before)
         failed(osp_message());
+    else if (!driver) /* the overlay takes the system's alone; where its libraries are missing, that is said */
+        harness_add(harness, "cudnn", &(struct osp_device_options){.device = 0});
 }
 
 static int check_kernels(void)
