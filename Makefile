@@ -45,7 +45,7 @@ ifneq ($(ONEDNN),$(shell cat $(BUILD)/with-onednn 2>/dev/null))
 $(BUILD)/runtime/backends.o: with-onednn
 endif
 SIMD_SRC := $(wildcard cpu/*.simd.c cpu/*/*.simd.c)
-TOOL_SRC := $(filter-out %.simd.c,$(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report)))
+TOOL_SRC := $(filter-out %.simd.c,$(wildcard $(addsuffix /*.c,tools tools/checkpoint tools/measure tools/compare tools/report tools/ladder)))
 TOOL_SIMD := $(wildcard tools/measure/*.simd.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c tests/cases/*.c))

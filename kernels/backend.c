@@ -170,6 +170,19 @@ static int counts(struct osp_device *device, int i, struct osp_kernel_counts *ou
 static void clear_counts(struct osp_device *device) { emu_clear_counts(cuda_of(device)->context); }
 static const struct osp_counter counter = {counts, clear_counts};
 
+/* ---- The code that it holds ---------------------------------------------------------------------- */
+
+extern const struct cuda_image *const __start_cuda_images[], *const __stop_cuda_images[]; /* image.c; the linker names its ends */
+
+static int code(int i, struct osp_code *out)
+{
+    if (i < 0 || i >= __stop_cuda_images - __start_cuda_images)
+        return 0;
+    const struct cuda_image *image = __start_cuda_images[i];
+    *out = (struct osp_code){image->file, image->data, (size_t)(image->end - image->data)};
+    return 1;
+}
+
 /* ---- The two backends ----------------------------------------------------------------------------- */
 
 #define OSP_OP(name, help) extern const struct osp_ladder cuda_##name##_ladder;
@@ -184,6 +197,7 @@ const struct osp_backend cuda_backend = {
     .memory = &cuda_memory,
     .clock = &cuda_clock,
     .capture = &cuda_capture,
+    .code = code,
     .ops =
         {
 #define OSP_OP(name, help) [OSP_##name] = &cuda_##name##_ladder,
@@ -201,6 +215,7 @@ const struct osp_backend emu_backend = {
     .clock = &cuda_clock,
     .capture = &cuda_capture,
     .counter = &counter,
+    .code = code,
     .ops =
         {
 #include "runtime/ops.def"

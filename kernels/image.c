@@ -17,3 +17,6 @@ static const unsigned char image_begin[1], *const image_end = image_begin;
 
 extern const struct cuda_image IMAGE;
 const struct cuda_image IMAGE = {SOURCE, image_begin, image_end};
+
+/* The linker gathers these of all files into one array; backend.c goes through it. */
+static const struct cuda_image *const entry __attribute__((section("cuda_images"), used)) = &IMAGE;

@@ -76,7 +76,7 @@ $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 
 $(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(BUILD)/tests/test_cuda_faults.o $(BUILD)/tests/cudnn_fake.o: CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
-$(BUILD)/tests/test_driver_header.o: CPPFLAGS += $(CUDA_HEADERS)
+$(BUILD)/tests/test_driver_header.o $(BUILD)/tests/test_sass.o: CPPFLAGS += $(CUDA_HEADERS)
 
 # ---- make ptxas [OP=scale]: registers, shared memory, spills and occupancy on all architectures; of all kernels: into README.md ----
 PTXAS_SRC  := $(if $(OP),$(or $(filter kernels/$(OP)/%,$(KERNEL_SRC:%.cu=%)),$(error OP: there are no kernels of an op $(OP))),$(KERNEL_SRC:%.cu=%))

@@ -121,6 +121,13 @@ struct osp_counter {
     void (*clear)(struct osp_device *);
 };
 
+/* A file of kernels for GPUs that the program holds, as nvcc's fat binary. */
+struct osp_code {
+    const char *file; /* its source: "kernels/conv2d/01_naive.cu" */
+    const unsigned char *data;
+    size_t size; /* 0: the program was built without nvcc */
+};
+
 struct osp_backend {
     const char *name;
     const struct osp_backend *base; /* an overlay's base: its ladders serve the ops that the overlay lacks; NULL otherwise */
@@ -130,6 +137,7 @@ struct osp_backend {
     const struct osp_clock *clock;
     const struct osp_capture *capture; /* NULL: cannot record */
     const struct osp_counter *counter; /* NULL: counts nothing */
+    int (*code)(int i, struct osp_code *out); /* 1, or 0 past the last file; NULL: it holds none */
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);

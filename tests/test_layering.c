@@ -40,6 +40,8 @@ static const struct {
     {"kernels/", {"kernels/", "runtime/backend.h", "runtime/ops.h", "runtime/ops.def"}},
     {"tools/image/", {"tools/image/", "runtime/osprey.h", "runtime/file.h"}},
     {"tools/ptx/", {"tools/ptx/"}},
+    {"tools/ladder/", /* runs rungs by themselves, as a plan does */
+     {"tools/", "runtime/osprey.h", "runtime/file.h", "runtime/backend.h", "runtime/ops.h", "runtime/constant.h", "runtime/shape.h"}},
     {"tools/", {"tools/", "models/zoo.h", "runtime/osprey.h", "runtime/file.h", "runtime/safetensors.h"}},
     {"tests/", {""}},
 };
