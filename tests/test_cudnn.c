@@ -49,6 +49,33 @@ static void the_libraries_have_what_is_called(void **state)
         assert_string_equal(table.cudnnGetErrorString(CUDNN_STATUS_NOT_SUPPORTED_SHAPE), "CUDNN_STATUS_NOT_SUPPORTED_SHAPE");
 }
 
+/* Without a GPU there are no handles, and the first call that wants one ends it. Until then the real libraries judge every
+ * descriptor and attribute of a convolution with all that can be fused, and of a product. */
+static void the_libraries_take_the_descriptions(void **state)
+{
+    static const enum osp_activation activations[] = {OSP_LINEAR, OSP_RELU, OSP_RELU6};
+    struct cudnn_part part = {.library = NULL};
+    struct cuda_device device = {.backend = "cuda", .overlay = &part};
+    size_t workspace;
+    if (cudnn_library_open(&part.library)) {
+        print_message("NOT RUN: %s\n", osp_message());
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        struct cudnn_plan plan = {.plan = NULL};
+        const struct cudnn_key conv = {
+            CUDNN_FORM_FUSED, OSP_PRECISION_F32, activations[i], 1, 1, 2, 9, 7, 16, 24, 3, 3, 5, 4, 2, 1};
+        assert_int_not_equal(cudnn_plan_make(&device, &conv, 1 << 20, &plan, &workspace), OSP_OK);
+        assert_non_null(strstr(osp_message(), "; the graph of operations"));
+        assert_int_equal(plan.parts.count, 0);
+        struct cudnn_product product = {.description = NULL};
+        const struct cudnn_key rows = {CUDNN_FORM_MATMUL, i, activations[i], 1, 0, .n = 64, .c = 17, .k = 91};
+        assert_int_not_equal(cudnn_product_make(&device, &rows, 1 << 20, &product, &workspace), OSP_OK);
+        assert_non_null(strstr(osp_message(), "cublasLtMatmulAlgoGetHeuristic: "));
+        assert_null(product.description);
+    }
+}
+
 /* ---- What is refused when a device is opened ----------------------------------------------------------- */
 
 static void expect_open(const char *driver, osp_status wanted, const char *part)
@@ -295,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_libraries_have_what_is_called),
+        cmocka_unit_test(the_libraries_take_the_descriptions),
         cmocka_unit_test(only_the_systems_driver_will_do),
         WITH_STAND_IN(libraries_are_missing_or_too_old),
         WITH_STAND_IN(layers_are_the_cpus),
