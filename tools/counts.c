@@ -57,6 +57,14 @@ static json_t *space_json(const struct osp_space_counts *space, const char *unit
                      (json_int_t)space->bytes, unit, (json_int_t)space->units, ideal, (json_int_t)space->ideal);
 }
 
+json_t *counts_kernel_json(const struct osp_kernel_counts *kernel)
+{
+    return json_pack("{ss sI sI sI so so}", "kernel", kernel->kernel, "launches", (json_int_t)kernel->launches, "blocks",
+                     (json_int_t)kernel->blocks, "threads", (json_int_t)kernel->threads, "global",
+                     space_json(&kernel->global, "sectors", "ideal_sectors"), "shared",
+                     space_json(&kernel->shared, "wavefronts", "ideal_wavefronts"));
+}
+
 json_t *counts_json(const struct osp_session *session)
 {
     struct osp_kernel_counts kernel;
@@ -64,10 +72,6 @@ json_t *counts_json(const struct osp_session *session)
         return NULL;
     json_t *array = json_array();
     for (int i = 0; osp_session_counts(session, i, &kernel); i++)
-        json_array_append_new(array,
-                              json_pack("{ss sI sI sI so so}", "kernel", kernel.kernel, "launches", (json_int_t)kernel.launches,
-                                        "blocks", (json_int_t)kernel.blocks, "threads", (json_int_t)kernel.threads, "global",
-                                        space_json(&kernel.global, "sectors", "ideal_sectors"), "shared",
-                                        space_json(&kernel.shared, "wavefronts", "ideal_wavefronts")));
+        json_array_append_new(array, counts_kernel_json(&kernel));
     return array;
 }

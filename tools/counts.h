@@ -8,5 +8,6 @@
 
 void counts_print(const struct osp_session *session);   /* on standard error */
 json_t *counts_json(const struct osp_session *session); /* a new array; NULL: nothing was counted */
+json_t *counts_kernel_json(const struct osp_kernel_counts *kernel); /* a new object */
 
 #endif

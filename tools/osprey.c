@@ -15,6 +15,7 @@ static const struct command {
     {"info", tool_info, "what is in a weight file, and what running it costs"},
     {"bench", tool_bench, "where the time goes, measured"},
     {"compare", tool_compare, "backends beside one another: times, agreement, and why one is not faster"},
+    {"ladder", tool_ladder, "the rungs of one op, from the plainest up: checked, counted, timed"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

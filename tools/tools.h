@@ -26,6 +26,7 @@ int tool_convert(int argc, char **argv);
 int tool_info(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_compare(int argc, char **argv);
+int tool_ladder(int argc, char **argv); /* tools/ladder/command.c */
 
 extern const char exit_help[]; /* the exit statuses, for --help */
 

@@ -1,0 +1,267 @@
+#include "problem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/shape.h"
+
+enum { MOST_NUMBERS = 7, LARGEST = 1 << 16 };
+static const double MOST_PRODUCT = 1e13;  /* of all numbers: no count of elements overflows */
+static const double MOST_BYTES = 1 << 30; /* of a call's tensors: the emulator's device has 8 GiB */
+
+/* ---- Values --------------------------------------------------------------------------------------- */
+
+static struct osp_shape shape_of(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    struct osp_shape shape = {.dim = {a, b, c, d}};
+    while (shape.rank < OSP_MAX_RANK && shape.dim[shape.rank])
+        shape.rank++;
+    return shape;
+}
+
+static float next_value(uint64_t *seed, float low, float high)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return low + (high - low) * (float)(*seed >> 40) / (float)(1 << 24);
+}
+
+/* Room for input `slot`; NULL, and a sentence, when there is none. */
+static void *room_for(struct problem *p, int slot, enum osp_dtype dtype, struct osp_shape shape)
+{
+    struct osp_tensor *tensor = &p->call.in[slot];
+    *tensor = (struct osp_tensor){dtype, shape, NULL};
+    p->call.inputs = p->call.inputs > slot + 1 ? p->call.inputs : slot + 1;
+    size_t bytes = (size_t)osp_shape_count(&shape) * osp_dtype_size(dtype);
+    double all = osp_call_bytes(&p->call);
+    if (all > MOST_BYTES) {
+        p->status = osp_fail(OSP_USAGE, "--shape: found %.0f bytes of tensors, allowed are %.0f", all, MOST_BYTES);
+        return NULL;
+    }
+    tensor->data = calloc(bytes ? bytes : 1, 1);
+    if (!tensor->data)
+        p->status = osp_fail(OSP_MEMORY, "out of memory for an input of %zu bytes", bytes);
+    return tensor->data;
+}
+
+/* Floats of low..high, another sequence for each slot. Returns NULL as above. */
+static float *reals(struct problem *p, int slot, float low, float high, struct osp_shape shape)
+{
+    float *data = room_for(p, slot, OSP_F32, shape);
+    uint64_t seed = (uint64_t)slot + 1;
+    for (int64_t i = 0; data && i < osp_shape_count(&shape); i++)
+        data[i] = next_value(&seed, low, high);
+    return data;
+}
+
+/* Weights of -1..1 over about the root of how many are summed, and a bias. */
+static bool weights(struct problem *p, struct osp_shape weight, int64_t outputs)
+{
+    struct osp_shape shapes[] = {weight, shape_of(outputs, 0, 0, 0)};
+    for (int i = 0; i < 2 && !p->status; i++) {
+        int64_t count = osp_shape_count(&shapes[i]);
+        double bytes = (double)count * sizeof(float);
+        float *data = bytes > MOST_BYTES ? NULL : malloc((size_t)bytes), high = 1;
+        uint64_t seed = 100 + (uint64_t)i;
+        while (high * high * (float)(count / outputs) > 1)
+            high /= 2;
+        for (int64_t k = 0; data && k < count; k++)
+            data[k] = next_value(&seed, -high, high);
+        if (bytes > MOST_BYTES)
+            p->status = osp_fail(OSP_USAGE, "--shape: found %.0f bytes of weights, allowed are %.0f", bytes, MOST_BYTES);
+        else
+            p->status =
+                data ? osp_constant_new(data, &shapes[i], &p->constant[i]) : osp_fail(OSP_MEMORY, "out of memory for weights");
+        free(data);
+        p->call.constant[i] = p->constant[i];
+    }
+    return !p->status;
+}
+
+/* Boxes (N,T,4) within h x w, of all sizes, and pictures of that size. */
+static bool boxes(struct problem *p, int slot, int64_t n, int64_t t, float h, float w)
+{
+    float *box = room_for(p, slot, OSP_F32, shape_of(n, t, 4, 0));
+    uint64_t seed = 7;
+    for (int64_t i = 0; box && i < n * t; i++, box += 4) {
+        box[0] = next_value(&seed, 0, w * 0.9f);
+        box[1] = next_value(&seed, 0, h * 0.9f);
+        box[2] = box[0] + next_value(&seed, 1, w - box[0]);
+        box[3] = box[1] + next_value(&seed, 1, h - box[1]);
+    }
+    return box != NULL;
+}
+
+static bool pictures(struct problem *p, int slot, int64_t n, int64_t h, int64_t w)
+{
+    int64_t *row = room_for(p, slot, OSP_I64, shape_of(n, OSP_IMAGE_FIELDS, 0, 0));
+    p->call.dims = (struct osp_dims){(int)n, (int)h, (int)w};
+    for (int64_t i = 0; row && i < n; i++, row += OSP_IMAGE_FIELDS) {
+        row[OSP_IMAGE_H] = row[OSP_IMAGE_RESIZED_H] = h;
+        row[OSP_IMAGE_W] = row[OSP_IMAGE_RESIZED_W] = w;
+    }
+    return row != NULL;
+}
+
+static bool counts(struct problem *p, int slot, int64_t n, int64_t each)
+{
+    int32_t *count = room_for(p, slot, OSP_I32, shape_of(n, 0, 0, 0));
+    for (int64_t i = 0; count && i < n; i++)
+        count[i] = (int32_t)each;
+    return count != NULL;
+}
+
+/* ---- The ops; n: the numbers of --shape ------------------------------------------------------------ */
+
+static bool make_conv2d(struct problem *p, const int64_t *n)
+{
+    p->attrs.conv2d = (struct osp_conv2d_attrs){(int)n[5], (int)n[5], (int)n[6], (int)n[5] / 2, OSP_RELU};
+    return reals(p, OSP_CONV2D_X, -1, 1, shape_of(n[0], n[1], n[2], n[3])) && weights(p, shape_of(n[4], n[3], n[5], n[5]), n[4]);
+}
+
+static bool make_depthwise(struct problem *p, const int64_t *n)
+{
+    p->attrs.depthwise = (struct osp_depthwise_attrs){(int)n[4], (int)n[4], (int)n[5], (int)n[4] / 2, OSP_RELU};
+    return reals(p, OSP_DEPTHWISE_X, -1, 1, shape_of(n[0], n[1], n[2], n[3])) && weights(p, shape_of(n[3], 1, n[4], n[4]), n[3]);
+}
+
+static bool make_linear(struct problem *p, const int64_t *n)
+{
+    p->attrs.linear = (struct osp_linear_attrs){OSP_RELU};
+    return reals(p, OSP_LINEAR_X, -1, 1, shape_of(n[0], n[1], 0, 0)) && weights(p, shape_of(n[2], n[1], 0, 0), n[2]);
+}
+
+static bool make_maxpool(struct problem *p, const int64_t *n)
+{
+    p->attrs.maxpool = (struct osp_maxpool_attrs){(int)n[4], (int)n[4], (int)n[5], (int)n[4] / 2};
+    return reals(p, 0, -1, 1, shape_of(n[0], n[1], n[2], n[3])) != NULL;
+}
+
+static bool make_avgpool(struct problem *p, const int64_t *n)
+{
+    return reals(p, 0, -1, 1, shape_of(n[0], n[1], n[2], n[3])) != NULL;
+}
+
+static bool make_scale(struct problem *p, const int64_t *n)
+{
+    return reals(p, OSP_SCALE_X, -1, 1, shape_of(n[0], n[1], n[2], n[3])) &&
+           reals(p, OSP_SCALE_FACTOR, 0, 1, shape_of(n[0], 1, 1, n[3]));
+}
+
+static bool make_upsample_add(struct problem *p, const int64_t *n)
+{
+    return reals(p, OSP_UPSAMPLE_ADD_LATERAL, -1, 1, shape_of(n[0], n[1], n[2], n[3])) &&
+           reals(p, OSP_UPSAMPLE_ADD_TOP, -1, 1, shape_of(n[0], (n[1] + 1) / 2, (n[2] + 1) / 2, n[3]));
+}
+
+static bool make_softmax(struct problem *p, const int64_t *n)
+{
+    return reals(p, OSP_SOFTMAX_X, -4, 4, shape_of(n[0], n[1], 0, 0)) != NULL;
+}
+
+static bool make_topk(struct problem *p, const int64_t *n)
+{
+    p->attrs.topk = (struct osp_topk_attrs){1, (int)n[4]};
+    return reals(p, 0, -4, 4, shape_of(n[0], n[1], n[2], n[3])) != NULL;
+}
+
+static bool make_nms(struct problem *p, const int64_t *n)
+{
+    p->attrs.nms = (struct osp_nms_attrs){0.7f, (int)n[2]};
+    return boxes(p, OSP_NMS_BOXES, n[0], n[1], 800, 1088) && reals(p, OSP_NMS_SCORES, 0, 1, shape_of(n[0], n[1], 0, 0)) &&
+           room_for(p, OSP_NMS_GROUPS, OSP_I32, shape_of(n[0], n[1], 0, 0));
+}
+
+static bool make_roi_align(struct problem *p, const int64_t *n)
+{
+    enum { STRIDE = 4 };
+    p->attrs.roi_align =
+        (struct osp_roi_align_attrs){.levels = 1, .size = 7, .sampling_ratio = 2, .canonical_level = 4, .canonical_scale = 224};
+    return boxes(p, OSP_ROI_ALIGN_PROPOSALS, n[0], n[4], (float)n[1] * STRIDE, (float)n[2] * STRIDE) &&
+           counts(p, OSP_ROI_ALIGN_COUNTS, n[0], n[4]) && pictures(p, OSP_ROI_ALIGN_IMAGES, n[0], n[1] * STRIDE, n[2] * STRIDE) &&
+           reals(p, OSP_ROI_ALIGN_FEATURES, -1, 1, shape_of(n[0], n[1], n[2], n[3]));
+}
+
+struct recipe {
+    enum osp_op op;
+    const char *form, *usual;
+    bool (*make)(struct problem *, const int64_t *numbers);
+};
+static const struct recipe recipes[] = {
+    {OSP_conv2d, "NxHxWxC,K,R,STRIDE", "1x20x24x64,64,3,1", make_conv2d},
+    {OSP_depthwise, "NxHxWxC,R,STRIDE", "1x20x28x184,3,1", make_depthwise},
+    {OSP_linear, "MxC,K", "64x512,256", make_linear},
+    {OSP_maxpool, "NxHxWxC,R,STRIDE", "1x48x64x64,3,2", make_maxpool},
+    {OSP_avgpool, "NxHxWxC", "1x20x28x480", make_avgpool},
+    {OSP_scale, "NxHxWxC", "1x20x28x480", make_scale},
+    {OSP_upsample_add, "NxHxWxC", "1x20x28x256", make_upsample_add},
+    {OSP_softmax, "MxC", "150x91", make_softmax},
+    {OSP_topk, "NxHxWxA,K", "1x50x68x3,1000", make_topk},
+    {OSP_nms, "NxT,MOST", "1x1000,300", make_nms},
+    {OSP_roi_align, "NxHxWxC,T", "1x25x34x256,32", make_roi_align},
+};
+
+static const struct recipe *find(enum osp_op op)
+{
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
+        if (recipes[i].op == op)
+            return &recipes[i];
+    return NULL;
+}
+
+const char *problem_form(enum osp_op op) { return find(op) ? find(op)->form : NULL; }
+const char *problem_usual(enum osp_op op) { return find(op) ? find(op)->usual : NULL; }
+
+/* Reads as many numbers as the form has words, with the same signs between them. */
+static osp_status read_shape(const struct recipe *recipe, const char *shape, int64_t numbers[MOST_NUMBERS])
+{
+    const char *form = recipe->form, *at = shape;
+    double product = 1;
+    for (int i = 0;; i++) {
+        char *end = NULL;
+        long value = *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : 0;
+        form += strcspn(form, "x,");
+        if (value < 1 || value > LARGEST || *end != *form)
+            return osp_fail(OSP_USAGE, "--shape: found '%.80s', allowed is %s, with numbers of 1 to %d: %s", shape, recipe->form,
+                            LARGEST, recipe->usual);
+        numbers[i] = value;
+        product *= (double)value;
+        if (!*end)
+            break;
+        at = end + 1;
+        form++;
+    }
+    if (product > MOST_PRODUCT)
+        return osp_fail(OSP_USAGE, "--shape: found %s, allowed are numbers whose product is %.0e or less", shape, MOST_PRODUCT);
+    return OSP_OK;
+}
+
+osp_status problem_new(enum osp_op op, const char *shape, struct problem *out)
+{
+    const struct recipe *recipe = find(op);
+    int64_t numbers[MOST_NUMBERS];
+    *out = (struct problem){.call = {.op = op, .dims = {1, 1, 1}}};
+    if (!recipe)
+        return osp_fail(OSP_USAGE, "%s is not climbed by itself; osprey bench --ladder %s measures it within a network",
+                        osp_op_name(op), osp_op_name(op));
+    shape = shape ? shape : recipe->usual;
+    osp_status status = read_shape(recipe, shape, numbers);
+    if (status)
+        return status;
+    out->call.attrs = &out->attrs;
+    snprintf(out->shape, sizeof out->shape, "%s", shape);
+    recipe->make(out, numbers); /* what failed is in out->status */
+    status = out->status ? out->status : osp_infer(&out->call);
+    if (status)
+        problem_free(out);
+    return status;
+}
+
+void problem_free(struct problem *problem)
+{
+    for (int i = 0; i < OSP_MAX_INPUTS; i++)
+        free(problem->call.in[i].data);
+    for (int i = 0; i < OSP_MAX_CONSTANTS; i++)
+        osp_constant_free(problem->constant[i]);
+    *problem = (struct problem){.call = {.op = problem->call.op}};
+}

@@ -1,0 +1,26 @@
+/* One call of an op, by itself: shapes from the command line, values that are the same every time. */
+#ifndef OSPREY_TOOLS_LADDER_PROBLEM_H
+#define OSPREY_TOOLS_LADDER_PROBLEM_H
+
+#include <stdbool.h>
+
+#include "runtime/backend.h"
+#include "runtime/constant.h"
+
+struct problem {
+    struct osp_call call; /* data are the host's; the outputs have none */
+    union osp_attrs attrs;
+    struct osp_constant *constant[OSP_MAX_CONSTANTS];
+    osp_status status; /* the first failure while it is made */
+    char shape[96];    /* as it was given: "1x24x32x64,64,3,1" */
+};
+
+/* What --shape means for an op: "NxHxWxC,K,R,STRIDE", and the shape that is taken when none is given. */
+const char *problem_form(enum osp_op op);
+const char *problem_usual(enum osp_op op);
+
+/* shape NULL: the usual one. OSP_USAGE: it has not that form, or asks for too much; OSP_MEMORY. */
+osp_status problem_new(enum osp_op op, const char *shape, struct problem *out);
+void problem_free(struct problem *problem);
+
+#endif
