@@ -61,6 +61,7 @@
 #define CUDA_DEVICE __device__ __forceinline__
 #else
 #include "emu/emu.h"
+#define CUDA_ARCH EMU_ARCH
 #ifdef CUDA_IMAGE
 #include "launch.h"
 #define CUDA_HOST 1
@@ -150,23 +151,48 @@ CUDA_DEVICE uint32_t cuda_to_tf32(float x)
  * 16 bit a 16 x 8 or 16 x 16, two columns a register: (g, 2t), (g+8, 2t), (g, 2t+8), (g+8, 2t+8)
  *        b 8 x 8 or 16 x 8, two rows a register: (2t, g), (2t+8, g)
  * f16 with K 8: sm_75; the others: sm_80 and up. */
-#define CUDA_MMA_4_2(name, instruction)                                                                                                       CUDA_DEVICE void cuda_mma_##name(float d[4], const uint32_t a[4], const uint32_t b[2], const float c[4] CUDA_CALLER)                       {                                                                                                                                             CUDA_MMA_BODY(name, 800,                                                                                                                                asm volatile("mma.sync.aligned." instruction " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"                                               : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])                                                                                          : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]), "f"(c[1]), "f"(c[2]),                                         "f"(c[3])))                                                                                              }
-#if defined(__CUDA_ARCH__)
-#define CUDA_MMA_BODY(name, arch, ...)                                                                                                        if constexpr (__CUDA_ARCH__ >= arch)                                                                                                          __VA_ARGS__;
+#define CUDA_MMA_4_2(types)                                                                                                   \
+    asm volatile("mma.sync.aligned." types " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"                       \
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])                                                             \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]), "f"(c[1]), "f"(c[2]),         \
+                   "f"(c[3]))
+
+CUDA_DEVICE void cuda_mma_tf32_16x8x8(float d[4], const uint32_t a[4], const uint32_t b[2], const float c[4] CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    CUDA_MMA_4_2("m16n8k8.row.col.f32.tf32.tf32.f32");
 #elif !defined(__CUDACC__)
-#define CUDA_MMA_BODY(name, arch, ...) emu::mma_##name(d, a, b, c, caller);
-#else
-#define CUDA_MMA_BODY(name, arch, ...)
+    emu::mma_tf32_16x8x8(d, a, b, c, caller);
 #endif
-CUDA_MMA_4_2(tf32_16x8x8, "m16n8k8.row.col.f32.tf32.tf32.f32")
-CUDA_MMA_4_2(f16_16x8x16, "m16n8k16.row.col.f32.f16.f16.f32")
-CUDA_MMA_4_2(bf16_16x8x16, "m16n8k16.row.col.f32.bf16.bf16.f32")
+}
+
+CUDA_DEVICE void cuda_mma_f16_16x8x16(float d[4], const uint32_t a[4], const uint32_t b[2], const float c[4] CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    CUDA_MMA_4_2("m16n8k16.row.col.f32.f16.f16.f32");
+#elif !defined(__CUDACC__)
+    emu::mma_f16_16x8x16(d, a, b, c, caller);
+#endif
+}
+
+CUDA_DEVICE void cuda_mma_bf16_16x8x16(float d[4], const uint32_t a[4], const uint32_t b[2], const float c[4] CUDA_CALLER)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    CUDA_MMA_4_2("m16n8k16.row.col.f32.bf16.bf16.f32");
+#elif !defined(__CUDACC__)
+    emu::mma_bf16_16x8x16(d, a, b, c, caller);
+#endif
+}
+
 CUDA_DEVICE void cuda_mma_f16_16x8x8(float d[4], const uint32_t a[2], const uint32_t b[1], const float c[4] CUDA_CALLER)
 {
-    CUDA_MMA_BODY(f16_16x8x8, 750,
-                  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%8,%9,%10};"
-                               : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
-                               : "r"(a[0]), "r"(a[1]), "r"(b[0]), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3])))
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 750
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%8,%9,%10};"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b[0]), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
+#elif !defined(__CUDACC__)
+    emu::mma_f16_16x8x8(d, a, b, c, caller);
+#endif
 }
 
 /* Four 8 x 8 matrices of 16 bits from shared memory: lanes 8i to 8i+7 hold the addresses of the rows of matrix i, 16-byte aligned;
