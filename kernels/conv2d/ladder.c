@@ -1,8 +1,8 @@
 #include "kernels/launch.h"
 
-extern const struct osp_kernel cuda_conv2d_naive, cuda_conv2d_coalesced, cuda_conv2d_shared, cuda_conv2d_register;
+extern const struct osp_kernel cuda_conv2d_naive, cuda_conv2d_coalesced, cuda_conv2d_shared, cuda_conv2d_register, cuda_conv2d_warp;
 extern const struct osp_ladder cuda_conv2d_ladder;
 
 static const struct osp_kernel *const rungs[] = {&cuda_conv2d_naive, &cuda_conv2d_coalesced, &cuda_conv2d_shared,
-                                                 &cuda_conv2d_register};
+                                                 &cuda_conv2d_register, &cuda_conv2d_warp};
 const struct osp_ladder cuda_conv2d_ladder = {rungs, sizeof rungs / sizeof rungs[0]};

@@ -10,7 +10,7 @@
 #ifndef OSPREY_KERNELS_CONV2D_TILE_H
 #define OSPREY_KERNELS_CONV2D_TILE_H
 
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/conv2d/block.h"
 
 constexpr int CONV2D_DEPTH = 16; /* steps: two halves, of which a pair of neighbouring threads fetches 8 values each */
 
@@ -38,28 +38,6 @@ template <class T> struct conv2d_place {
     CUDA_DEVICE int output(int j) const { return j / 4 * T::COLS * 4 + col * 4 + j % 4; }
 };
 
-/* Four values of p from j on, zeros where they are not in [first,end); wide: all of them are or none, and they are aligned. */
-CUDA_DEVICE float4 conv2d_fetch(const float *p, int j, int first, int end, bool wide)
-{
-    float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    if (wide) {
-        if (j >= first && j < end)
-            v = *reinterpret_cast<const float4 *>(p + j);
-        return v;
-    }
-    if (j >= first && j < end)
-        v.x = p[j];
-    if (j + 1 >= first && j + 1 < end)
-        v.y = p[j + 1];
-    if (j + 2 >= first && j + 2 < end)
-        v.z = p[j + 2];
-    if (j + 3 >= first && j + 3 < end)
-        v.w = p[j + 3];
-    return v;
-}
-
-CUDA_DEVICE float4 conv2d_add(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
-
 /* sums += xs * ws over `depth` steps; with EDGE only those whose bit is set in the pixel's mask, of which a word holds two. */
 template <class T, bool EDGE>
 CUDA_DEVICE void conv2d_multiply(float (&sums)[T::TM][T::TN], const float4 (*xs)[T::PITCH], const float4 (*ws)[T::N / 4],
@@ -85,46 +63,6 @@ CUDA_DEVICE void conv2d_multiply(float (&sums)[T::TM][T::TN], const float4 (*xs)
                 for (int j = 0; j < T::TN; j++)
                     sums[i][j] = fmaf(a[i], b[j], sums[i][j]);
     }
-}
-
-/* A window of which every step is open, for pixels whose sums nobody asks for. */
-CUDA_DEVICE int4 conv2d_idle(const conv2d_shape &shape) { return make_int4(-1, shape.r, 0, shape.s * shape.c); }
-CUDA_DEVICE bool conv2d_live(int4 window) { return window.x >= 0; }
-CUDA_DEVICE bool conv2d_has_row(int4 window, int r) { return r >= window.x && r < window.y; }
-
-/* Which of the steps j0..j0+DEPTH of filter row r are in a window, a bit each. */
-CUDA_DEVICE unsigned conv2d_mask(int4 window, int r, int j0)
-{
-    if (!conv2d_has_row(window, r))
-        return 0;
-    int end = min(max(window.w - j0, 0), CONV2D_DEPTH), first = min(max(window.z - j0, 0), end);
-    return (1u << end) - (1u << first);
-}
-
-/* Outputs k..k+3 of a pixel that counts, from their sums; `to` and `residual` are the pixel's K values. */
-CUDA_DEVICE float4 conv2d_finish4(const conv2d_shape &shape, float4 sum, const float *bias, int k, const float *residual)
-{
-    if (bias)
-        sum = conv2d_add(sum, *reinterpret_cast<const float4 *>(bias + k));
-    if (residual)
-        sum = conv2d_add(sum, conv2d_fetch(residual, k, 0, shape.k, shape.wide_out));
-    return make_float4(osp_activate(shape.activation, sum.x), osp_activate(shape.activation, sum.y),
-                       osp_activate(shape.activation, sum.z), osp_activate(shape.activation, sum.w));
-}
-
-CUDA_DEVICE void conv2d_store4(const conv2d_shape &shape, float4 v, float *to, int k)
-{
-    if (shape.wide_out) {
-        *reinterpret_cast<float4 *>(to + k) = v;
-        return;
-    }
-    to[k] = v.x;
-    if (k + 1 < shape.k)
-        to[k + 1] = v.y;
-    if (k + 2 < shape.k)
-        to[k + 2] = v.z;
-    if (k + 3 < shape.k)
-        to[k + 3] = v.w;
 }
 
 /* A thread fetches of each of PIXELS pixels steps (t%2)*4.. of both halves. Where its i-th is in the block: */
@@ -161,29 +99,6 @@ CUDA_DEVICE void conv2d_fetch_w(const conv2d_shape &shape, const float *w, int d
         ws[step][k / 4] = step < depth && k0 + k < shape.pitch
                               ? *reinterpret_cast<const float4 *>(w + (int64_t)step * shape.pitch + k0 + k)
                               : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    }
-}
-
-/* The block's sums to outputs. */
-template <class T>
-CUDA_DEVICE void conv2d_write(const conv2d_shape &shape, const float (&sums)[T::TM][T::TN], const conv2d_place<T> &at,
-                              const int4 *windows, const float *bias, const float *residual, float *out, int64_t m0, int k0)
-{
-#pragma unroll
-    for (int i = 0; i < T::TM; i++) {
-        int64_t m = m0 + at.pixel(i);
-        bool live = conv2d_live(windows[at.pixel(i)]);
-#pragma unroll
-        for (int j = 0; j < T::TN; j += 4) {
-            int k = k0 + at.output(j);
-            if (m >= shape.pixels || k >= shape.k)
-                continue;
-            float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-            if (live)
-                v = conv2d_finish4(shape, make_float4(sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]), bias, k,
-                                   residual ? residual + m * shape.k : nullptr);
-            conv2d_store4(shape, v, out + m * shape.k, k);
-        }
     }
 }
 
@@ -234,7 +149,7 @@ CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bi
             } else {
 #pragma unroll
                 for (int i = 0; i < T::TM; i++)
-                    mask[i / 2] |= conv2d_mask(windows[at.pixel(i)], r, j0) << i % 2 * CONV2D_DEPTH;
+                    mask[i / 2] |= conv2d_mask<CONV2D_DEPTH>(windows[at.pixel(i)], r, j0) << i % 2 * CONV2D_DEPTH;
                 conv2d_multiply<T, true>(sums, xs, ws, depth, at, mask);
             }
             __syncthreads();
@@ -243,36 +158,7 @@ CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bi
         for (int i = 0; i < T::PIXELS; i++)
             from[i] += (int64_t)shape.w * shape.c;
     }
-    conv2d_write<T>(shape, sums, at, windows, bias, residual, out, m0, k0);
+    conv2d_write(shape, sums, at, windows, bias, residual, out, m0, k0);
 }
 
-#if CUDA_HOST
-/* Which of several tiles a problem should use. The model: a multiprocessor takes the tiles that fall to it one by one; a step of
- * a tile takes M*N/128 cycles of multiply-adds, or M*N*(TM+TN)/(TM*TN)/32 cycles of loads from shared memory, whichever is more.
- * Large tiles are the cheaper ones for each output, small ones fill the machine and leave less of a tile empty. */
-struct conv2d_tiling {
-    int m, n, tm, tn;
-};
-template <class T> constexpr conv2d_tiling conv2d_tiling_of() { return {T::M, T::N, T::TM, T::TN}; }
-
-static inline double conv2d_cycles(const conv2d_tiling &tile, int multiprocessors, int64_t pixels, int64_t outputs, int64_t steps)
-{
-    double area = (double)tile.m * tile.n, products = area / 128, loads = area * (tile.tm + tile.tn) / (tile.tm * tile.tn) / 32;
-    int64_t tiles = ((pixels + tile.m - 1) / tile.m) * ((outputs + tile.n - 1) / tile.n);
-    return (double)((tiles + multiprocessors - 1) / multiprocessors) * (double)steps * (products > loads ? products : loads);
-}
-
-/* The index of the cheapest; of equals the first. */
-template <int COUNT>
-static inline int conv2d_pick(const conv2d_tiling (&tiles)[COUNT], int multiprocessors, int64_t pixels, int64_t outputs,
-                              int64_t steps)
-{
-    int best = 0;
-    for (int i = 1; i < COUNT; i++)
-        if (conv2d_cycles(tiles[i], multiprocessors, pixels, outputs, steps) <
-            conv2d_cycles(tiles[best], multiprocessors, pixels, outputs, steps))
-            best = i;
-    return best;
-}
-#endif
 #endif

@@ -2,7 +2,7 @@
  *
  * CHANGE  a thread computes 8x8 outputs (8x4, 4x4 in small tiles) in registers: conv2d's register tile, a row for a pixel
  * FASTER  a step of the sum costs a thread 4 loads of float4 for 64 multiply-adds
- * LIMIT   the sum over C is one thread's from end to end, so few rows and outputs leave the machine empty however long C is
+ * LIMIT   while a block fetches its next 16 steps it computes nothing: other blocks of the multiprocessor must fill in
  * NEEDS   any shape; float4 where C and K are multiples of 4; chosen where rows are many
  */
 #include "kernels/conv2d/tile.h"

@@ -1,7 +1,7 @@
 #include "kernels/launch.h"
 
-extern const struct osp_kernel cuda_linear_naive, cuda_linear_rows, cuda_linear_register;
+extern const struct osp_kernel cuda_linear_naive, cuda_linear_rows, cuda_linear_register, cuda_linear_warp;
 extern const struct osp_ladder cuda_linear_ladder;
 
-static const struct osp_kernel *const rungs[] = {&cuda_linear_naive, &cuda_linear_rows, &cuda_linear_register};
+static const struct osp_kernel *const rungs[] = {&cuda_linear_naive, &cuda_linear_rows, &cuda_linear_register, &cuda_linear_warp};
 const struct osp_ladder cuda_linear_ladder = {rungs, sizeof rungs / sizeof rungs[0]};

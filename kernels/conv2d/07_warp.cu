@@ -1,0 +1,55 @@
+/* conv2d / warp
+ *
+ * CHANGE  a warp computes a tile of its own, 64 pixels by 64 outputs, a thread 8x16 of them; x is copied as it lies, steps side by
+ *         side, while the steps before are multiplied, and read four steps at a time
+ * FASTER  a step costs a thread 6 loads of float4 for 128 multiply-adds; copies go past the registers (cp.async; on sm_75 through
+ *         them) to places that are additions to pointers: of 100 instructions in the inner loop 92 are multiply-adds
+ * LIMIT   the arithmetic: fewer multiply-adds (Winograd) or other ones (tensor cores) are what is left
+ * NEEDS   input channels a multiple of 4, x aligned to 16 bytes. The tile is chosen by shape (block.h)
+ */
+#include "kernels/conv2d/warp.h"
+
+typedef conv2d_warp_tile<2, 2, 8, 16, 2> large; /* 128 pixels x 128 outputs, 128 threads, two blocks a multiprocessor */
+typedef conv2d_warp_tile<2, 2, 4, 8, 4> middle; /* 64 x 64, 128 */
+typedef conv2d_warp_tile<2, 1, 8, 8, 4> narrow; /* 128 x 32, 64 */
+typedef conv2d_warp_tile<1, 2, 4, 4, 10> small; /* 32 x 32, 64 */
+
+#define WARP(tile)                                                                      \
+    CUDA_KERNEL_BLOCKS(conv2d_warp_##tile, tile::THREADS, tile::BLOCKS,                 \
+                       const float *x,        /* (N,H,W,C) */                           \
+                       const float *w,        /* [R][S][C][pitch] */                    \
+                       const float *bias,     /* (K) or NULL */                         \
+                       const float *residual, /* (N,P,Q,K) or NULL */                   \
+                       const int32_t *counts, /* NULL: every image counts */            \
+                       float *out,            /* (N,P,Q,K) */                           \
+                       conv2d_shape shape)                                              \
+    {                                                                                   \
+        conv2d_warp<tile>(x, w, bias, residual, counts, out, shape);                    \
+    }
+WARP(large)
+WARP(middle)
+WARP(narrow)
+WARP(small)
+
+#if CUDA_HOST
+static const char *refuses(const struct osp_device *, const struct osp_call *call)
+{
+    return call->in[OSP_CONV2D_X].shape.dim[3] % 4 ? "it copies four input channels at a time, and their number is not a multiple of 4" : nullptr;
+}
+
+static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    static const conv2d_tiling tiles[] = {conv2d_tiling_of<large>(), conv2d_tiling_of<middle>(), conv2d_tiling_of<narrow>(),
+                                          conv2d_tiling_of<small>()};
+    static const decltype(launch_conv2d_warp_large) *const launches[] = {&launch_conv2d_warp_large, &launch_conv2d_warp_middle,
+                                                                         &launch_conv2d_warp_narrow, &launch_conv2d_warp_small};
+    conv2d_call it = conv2d_of(call, state);
+    const int64_t steps = (int64_t)it.shape.r * it.shape.s * it.shape.c;
+    int i = conv2d_pick(tiles, cuda_limits_of(device)->multiprocessors, it.shape.pixels, it.shape.k, steps);
+    dim3 grid(cuda_blocks(it.shape.pixels, tiles[i].m), cuda_blocks(it.shape.k, tiles[i].n));
+    return (*launches[i])(device, grid, launches[i]->kernel.threads, 0, it.x, it.w, it.bias, it.residual, it.counts, it.out, it.shape);
+}
+
+extern "C" const struct osp_kernel cuda_conv2d_warp = {
+    .name = "warp", .refuses = refuses, .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
+#endif
