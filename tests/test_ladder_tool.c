@@ -142,6 +142,13 @@ static const struct budget {
     {"roi_align", "1x25x34x256,8", "roi_align_channels_by_four", 1.05, 1.02, 0, 64},
 };
 
+/* What is counted are the loads that the host's compiler left of the source. The budgets are gcc's; clang leaves some others. */
+#ifdef __clang__
+static const double other_loads = 1.1;
+#else
+static const double other_loads = 1.0;
+#endif
+
 static const json_t *find_kernel(const json_t *json, const char *name)
 {
     const json_t *rung, *kernel;
@@ -156,7 +163,7 @@ static void within(const struct budget *b, const json_t *kernel, const char *spa
 {
     const json_t *counts = json_object_get(kernel, space);
     double found = number_of(counts, units), least = number_of(counts, ideal);
-    if (most > 0 ? !(least > 0 && found <= most * least) : found > 0)
+    if (most > 0 ? !(least > 0 && found <= most * other_loads * least) : found > 0)
         fail_msg("%s %s: %s: %.0f %s, where %.0f could do: more than %.2f times", b->op, b->shape, b->kernel, found, units, least,
                  most);
 }
