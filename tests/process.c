@@ -1,5 +1,11 @@
 #include "process.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,4 +106,14 @@ void process_free(struct outcome *outcome)
 {
     free(outcome->out);
     free(outcome->err);
+}
+
+void process_expect(struct outcome outcome, int status, const char *in_out, const char *in_err)
+{
+    int right = outcome.status == status && strstr(outcome.out, in_out) && strstr(outcome.err, in_err);
+    if (!right)
+        print_error("status %d, expected %d with \"%s\" and \"%s\"\nout: %s\nerr: %s\n", outcome.status, status, in_out, in_err,
+                    outcome.out, outcome.err);
+    process_free(&outcome);
+    assert_true(right);
 }

@@ -19,6 +19,9 @@ void process_find(const char *argv0);
 struct outcome process_run(const char *const *argv, const void *input, size_t input_size, const char *out_path);
 void process_free(struct outcome *outcome);
 
+/* The test fails, and shows all, unless it ended so and said these; frees the outcome. */
+void process_expect(struct outcome outcome, int status, const char *in_out, const char *in_err);
+
 /* The same in two steps, for what happens in between. Standard input is a pipe that stays open until the wait. */
 struct process {
     pid_t pid;

@@ -40,16 +40,6 @@ static void must(osp_status status)
     assert_int_equal(status, OSP_OK);
 }
 
-static void expect(struct outcome outcome, int status, const char *in_out, const char *in_err)
-{
-    bool right = outcome.status == status && strstr(outcome.out, in_out) && strstr(outcome.err, in_err);
-    if (!right)
-        print_error("status %d, expected %d with \"%s\" and \"%s\"\nout: %s\nerr: %s\n", outcome.status, status, in_out, in_err,
-                    outcome.out, outcome.err);
-    process_free(&outcome);
-    assert_true(right);
-}
-
 static void fits_schema(const char *schema, const char *path)
 {
     char why[512];
@@ -61,22 +51,22 @@ static void fits_schema(const char *schema, const char *path)
 
 static void usage(void **state)
 {
-    expect(bench("--help"), 0, "usage: osprey bench", "");
-    expect(bench("--backend", "gpu"), 2, "", "no backend is called 'gpu'; there is cpu");
-    expect(bench("--backend", "cpu:magic"), 2, "", "'magic' is no rung of backend cpu");
-    expect(bench("--backends", "cpu,cpu:conv2d=magic"), 2, "", "conv2d has no rung 'magic'");
-    expect(bench("--backend", "cpu", "--backends", "cpu"), 2, "", "give one of them");
-    expect(bench("--json", "-", "--csv", "-"), 2, "", "only one of them can be \"-\"");
-    expect(bench("--size", "65x64"), 2, "", "found 65x64, allowed are multiples of 32");
-    expect(bench("--into", PHOTO), 2, "", "--into wants --ladder");
-    expect(bench("--ladder", "sort"), 2, "", "no op is called 'sort'");
-    expect(bench("-"), 2, "", "wants files");
-    expect(bench(at("absent.png")), 1, "", "absent.png");
-    expect(bench("--model", PHOTO), 3, "", "astronaut.png");
-    expect(bench("--against", at("absent.json")), 2, "", "absent.json");
-    expect(bench("--against", PHOTO), 2, "", "astronaut.png");
-    expect(bench("--backend", "cuda:driver=/no/such.so"), 4, "failed: ", "/no/such.so");
-    expect(bench("--backends", "cpu,cuda:driver=/no/such.so"), 1, "total", "/no/such.so");
+    process_expect(bench("--help"), 0, "usage: osprey bench", "");
+    process_expect(bench("--backend", "gpu"), 2, "", "no backend is called 'gpu'; there is cpu");
+    process_expect(bench("--backend", "cpu:magic"), 2, "", "'magic' is no rung of backend cpu");
+    process_expect(bench("--backends", "cpu,cpu:conv2d=magic"), 2, "", "conv2d has no rung 'magic'");
+    process_expect(bench("--backend", "cpu", "--backends", "cpu"), 2, "", "give one of them");
+    process_expect(bench("--json", "-", "--csv", "-"), 2, "", "only one of them can be \"-\"");
+    process_expect(bench("--size", "65x64"), 2, "", "found 65x64, allowed are multiples of 32");
+    process_expect(bench("--into", PHOTO), 2, "", "--into wants --ladder");
+    process_expect(bench("--ladder", "sort"), 2, "", "no op is called 'sort'");
+    process_expect(bench("-"), 2, "", "wants files");
+    process_expect(bench(at("absent.png")), 1, "", "absent.png");
+    process_expect(bench("--model", PHOTO), 3, "", "astronaut.png");
+    process_expect(bench("--against", at("absent.json")), 2, "", "absent.json");
+    process_expect(bench("--against", PHOTO), 2, "", "astronaut.png");
+    process_expect(bench("--backend", "cuda:driver=/no/such.so"), 4, "failed: ", "/no/such.so");
+    process_expect(bench("--backends", "cpu,cuda:driver=/no/such.so"), 1, "total", "/no/such.so");
 }
 
 /* ---- What is written ------------------------------------------------------------------------------- */
@@ -163,7 +153,7 @@ static void files(void **state)
     strcpy(json, at("b.json"));
     strcpy(csv, at("b.csv"));
     strcpy(trace, at("b.trace"));
-    expect(bench("--json", json, "--csv", csv, "--trace", trace, "--batch", "1", PHOTO), 0, "total", "");
+    process_expect(bench("--json", json, "--csv", csv, "--trace", trace, "--batch", "1", PHOTO), 0, "total", "");
     fits_schema(STUDY, json);
     fits_schema(TRACE, trace);
     must(study_load(json, &study));
@@ -183,7 +173,7 @@ static void other_columns(void **state)
     char json[512], trace[512];
     strcpy(json, at("b.json"));
     strcpy(trace, at("b.trace"));
-    expect(
+    process_expect(
         bench("--backends", "cpu,emu,emu:graph,cuda:driver=/no/such.so", "--json", json, "--trace", trace, "--batch", "2", PHOTO),
         1, "emulated", "/no/such.so");
     fits_schema(STUDY, json);
@@ -209,7 +199,7 @@ static void failed_writes(void **state)
     struct rlimit before, small = {8192, RLIM_INFINITY};
     char json[512];
     strcpy(json, at("b.json"));
-    expect(bench("--json", "/no/such/folder/b.json", "--csv", at("b.csv"), PHOTO), 5, "total", "/no/such/folder");
+    process_expect(bench("--json", "/no/such/folder/b.json", "--csv", at("b.csv"), PHOTO), 5, "total", "/no/such/folder");
     assert_int_equal(access(at("b.csv"), F_OK), 0); /* the other file is not lost with it */
     put_file(json, "old", 3);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -219,7 +209,7 @@ static void failed_writes(void **state)
     struct outcome outcome = bench("--json", json, PHOTO);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_DFL);
-    expect(outcome, 5, "total", "b.json");
+    process_expect(outcome, 5, "total", "b.json");
     char *text = get_file(json, NULL);
     assert_string_equal(text, "old");
     free(text);
@@ -244,21 +234,21 @@ static void against(void **state)
     char now[512], old[512];
     strcpy(now, at("now.json"));
     strcpy(old, at("old.json"));
-    expect(bench("--json", now, PHOTO), 0, "total", "");
+    process_expect(bench("--json", now, PHOTO), 0, "total", "");
     must(study_load(now, &study));
     scale_all(&study, 1e-3);
     must(study_save(&study, old));
-    expect(bench("--against", old, PHOTO), 1, "total: ", "");
-    expect(bench("--against", old, PHOTO), 1, "SLOWER", "");
+    process_expect(bench("--against", old, PHOTO), 1, "total: ", "");
+    process_expect(bench("--against", old, PHOTO), 1, "SLOWER", "");
     scale_all(&study, 1e6);
     must(study_save(&study, old));
-    expect(bench("--against", old, PHOTO), 0, ": faster", "");
-    expect(bench("--against", old, "--backend", "cpu:threads=1", PHOTO), 2, "", "no column of the same name");
-    expect(bench("--against", old, "--batch", "2", PHOTO), 2, "", "did the same work");
-    expect(bench("--against", old, "--size", "96x96", PHOTO), 2, "", "did the same work"); /* known once it has run */
+    process_expect(bench("--against", old, PHOTO), 0, ": faster", "");
+    process_expect(bench("--against", old, "--backend", "cpu:threads=1", PHOTO), 2, "", "no column of the same name");
+    process_expect(bench("--against", old, "--batch", "2", PHOTO), 2, "", "did the same work");
+    process_expect(bench("--against", old, "--size", "96x96", PHOTO), 2, "", "did the same work"); /* known once it has run */
     studies_set(&study.model_sha256, "0000000000000000000000000000000000000000000000000000000000000000");
     must(study_save(&study, old));
-    expect(bench("--against", old, PHOTO), 2, "", "another model");
+    process_expect(bench("--against", old, PHOTO), 2, "", "another model");
     study_free(&study);
 }
 
@@ -294,7 +284,7 @@ static void stopped(void **state)
     for (int i = 0; i < 50; i++)
         sleep_a_little();
     kill(process.pid, SIGINT);
-    expect(process_wait(&process), 130, "stopped by a signal", "");
+    process_expect(process_wait(&process), 130, "stopped by a signal", "");
     fits_schema(STUDY, json);
     json_t *root = json_load_file(json, 0, NULL);
     assert_true(json_is_true(json_object_get(root, "partial")));

@@ -31,16 +31,6 @@
 #define compare(...)                                                                                                             \
     process_run((const char *const[]){"compare", "--model", MODEL, "--seconds", "0.01", __VA_ARGS__, NULL}, NULL, 0, NULL)
 
-static void expect(struct outcome outcome, int status, const char *in_out, const char *in_err)
-{
-    bool right = outcome.status == status && strstr(outcome.out, in_out) && strstr(outcome.err, in_err);
-    if (!right)
-        print_error("status %d, expected %d with \"%s\" and \"%s\"\nout: %s\nerr: %s\n", outcome.status, status, in_out, in_err,
-                    outcome.out, outcome.err);
-    process_free(&outcome);
-    assert_true(right);
-}
-
 static void read_study(const char *path, struct study *study)
 {
     char why[512];
@@ -53,21 +43,21 @@ static void read_study(const char *path, struct study *study)
 
 static void usage(void **state)
 {
-    expect(compare("--help"), 0, "usage: osprey compare", "");
-    expect(compare("--backends", "cpu"), 2, "", "no PHOTO given");
-    expect(compare("--backends", "gpu", PHOTO), 2, "", "no backend is called 'gpu'; there is cpu");
-    expect(compare("--backends", "cpu:magic", PHOTO), 2, "", "'magic' is no rung of backend cpu");
-    expect(compare("--backends", "cpu:backbone.none:conv2d=tile", PHOTO), 2, "", "no node 'backbone.none'");
-    expect(compare("--batch", "1,x", PHOTO), 2, "", "--batch: found \"1,x\"");
-    expect(compare("--sizes", "0", PHOTO), 2, "", "--sizes: found \"0\"");
-    expect(compare("--experiment", "thesis"), 2, "", "allowed is article");
-    expect(compare("--merge", "--diff", "a.json"), 2, "", "--merge measures nothing");
-    expect(compare("--merge"), 2, "", "found none");
-    expect(compare("-"), 2, "", "wants files");
-    expect(compare("--backends", "cpu", at("absent.png")), 1, "", "absent.png");
-    expect(compare("--backends", "cpu", "--bucket", PHOTO), 2, "", "allowed are two and more");
-    expect(compare("--backends", "cpu:threads=1", "--memory-limit", "1M", "--batch", "2", PHOTO), 4, "",
-           "the memory limit of 1 MB leaves");
+    process_expect(compare("--help"), 0, "usage: osprey compare", "");
+    process_expect(compare("--backends", "cpu"), 2, "", "no PHOTO given");
+    process_expect(compare("--backends", "gpu", PHOTO), 2, "", "no backend is called 'gpu'; there is cpu");
+    process_expect(compare("--backends", "cpu:magic", PHOTO), 2, "", "'magic' is no rung of backend cpu");
+    process_expect(compare("--backends", "cpu:backbone.none:conv2d=tile", PHOTO), 2, "", "no node 'backbone.none'");
+    process_expect(compare("--batch", "1,x", PHOTO), 2, "", "--batch: found \"1,x\"");
+    process_expect(compare("--sizes", "0", PHOTO), 2, "", "--sizes: found \"0\"");
+    process_expect(compare("--experiment", "thesis"), 2, "", "allowed is article");
+    process_expect(compare("--merge", "--diff", "a.json"), 2, "", "--merge measures nothing");
+    process_expect(compare("--merge"), 2, "", "found none");
+    process_expect(compare("-"), 2, "", "wants files");
+    process_expect(compare("--backends", "cpu", at("absent.png")), 1, "", "absent.png");
+    process_expect(compare("--backends", "cpu", "--bucket", PHOTO), 2, "", "allowed are two and more");
+    process_expect(compare("--backends", "cpu:threads=1", "--memory-limit", "1M", "--batch", "2", PHOTO), 4, "",
+                   "the memory limit of 1 MB leaves");
 }
 
 /* ---- What comes out ----------------------------------------------------------------------------- */
@@ -90,9 +80,9 @@ static void one_picture_and_its_files(void **state)
     strcpy(page, at("c.html"));
     strcpy(folder, at("charts"));
     assert_int_equal(mkdir(folder, 0777), 0);
-    expect(compare("--backends", "cpu:threads=1,cpu:threads=1:conv2d=lanes", "--json", json, "--report", page, "--charts", folder,
-                   "--diff", "--seconds", "0.3", PHOTO),
-           0, "agree    cpu:threads=1 and cpu:threads=1:conv2d=lanes: ", "");
+    process_expect(compare("--backends", "cpu:threads=1,cpu:threads=1:conv2d=lanes", "--json", json, "--report", page, "--charts",
+                           folder, "--diff", "--seconds", "0.3", PHOTO),
+                   0, "agree    cpu:threads=1 and cpu:threads=1:conv2d=lanes: ", "");
     read_study(json, &study);
     assert_int_equal(study.column_count, 2);
     assert_int_equal(study.agreement_count, 1);
@@ -144,8 +134,8 @@ static void buckets_need_no_padding(void **state)
     struct study study;
     char json[512];
     strcpy(json, at("c.json"));
-    expect(compare("--backends", "cpu:threads=1", "--bucket", "--seconds", "2", "--json", json, PHOTO, OTHER), 0, "one by one",
-           "");
+    process_expect(compare("--backends", "cpu:threads=1", "--bucket", "--seconds", "2", "--json", json, PHOTO, OTHER), 0,
+                   "one by one", "");
     read_study(json, &study);
     assert_int_equal(study.workload_count, 4);
     for (int w = 0; w < study.workload_count; w++)
@@ -168,7 +158,7 @@ static void a_wrong_tap_is_found_where_it_is(void **state)
         strcpy(json, at("c.json"));
         snprintf(columns, sizeof columns, "cpu:threads=1,sim:threads=1,sim:threads=1:%s:conv2d=wrong_tap", nodes[i]);
         snprintf(words, sizeof words, "the first node beyond its bound: %s ", nodes[i]);
-        expect(compare("--backends", columns, "--diff", "--json", json, PHOTO), 1, words, "");
+        process_expect(compare("--backends", columns, "--diff", "--json", json, PHOTO), 1, words, "");
         read_study(json, &study);
         int found = 0;
         for (int a = 0; a < study.agreement_count; a++) {
@@ -194,9 +184,9 @@ static void failures_stay_with_their_column(void **state)
     strcpy(json, at("c.json"));
     strcpy(page, at("c.html"));
     setenv("OSPREY_SIM", "0 0 -1 -1 1 2", 1);
-    expect(compare("--backends", "cpu:threads=1,cuda:driver=/no/such.so,sim:threads=1", "--batch", "1,2", "--seconds", "2",
-                   "--diff", "--json", json, "--report", page, PHOTO),
-           1, "sim:threads=1 failed: sim: the device was taken away", "");
+    process_expect(compare("--backends", "cpu:threads=1,cuda:driver=/no/such.so,sim:threads=1", "--batch", "1,2", "--seconds",
+                           "2", "--diff", "--json", json, "--report", page, PHOTO),
+                   1, "sim:threads=1 failed: sim: the device was taken away", "");
     read_study(json, &study);
     assert_null(study.columns[0].failure);
     assert_non_null(strstr(study.columns[1].failure, "/no/such.so"));
@@ -225,14 +215,14 @@ static void studies_are_joined_and_shown_again(void **state)
     studies_set(&study.machines[0].cpu, "another processor");
     assert_int_equal(study_save(&study, there), OSP_OK);
     study_free(&study);
-    expect(compare("--merge", "--report", page, here, there), 0, "another processor", "");
+    process_expect(compare("--merge", "--report", page, here, there), 0, "another processor", "");
     char *text = get_file(page, NULL);
     assert_non_null(strstr(text, "These are results of 2 machines"));
     free(text);
-    expect(compare("--merge", here), 0, "cuda", "");
+    process_expect(compare("--merge", here), 0, "cuda", "");
     put_file(there, "{\"schema\": 1}", 13);
-    expect(compare("--merge", here, there), 3, "", "there.json");
-    expect(compare("--merge", here, at("absent.json")), 1, "", "absent.json");
+    process_expect(compare("--merge", here, there), 3, "", "there.json");
+    process_expect(compare("--merge", here, at("absent.json")), 1, "", "absent.json");
 }
 
 static void the_table_goes_into_a_readme(void **state)
@@ -241,7 +231,7 @@ static void the_table_goes_into_a_readme(void **state)
     char readme[512];
     strcpy(readme, at("README.md"));
     put_file(readme, before, sizeof before - 1);
-    expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 0, "cpu:threads=1 takes ", "");
+    process_expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 0, "cpu:threads=1 takes ", "");
     char *text = get_file(readme, NULL);
     assert_int_equal(strncmp(text, before, strlen("# A text\n\n<!-- results: compare -->\n")), 0);
     assert_non_null(strstr(text, "`osprey compare --model "));
@@ -250,7 +240,7 @@ static void the_table_goes_into_a_readme(void **state)
     assert_null(strstr(text, "\nold\n"));
     free(text);
     put_file(readme, "no place", 8);
-    expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 2, "", "has no place for the results");
+    process_expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 2, "", "has no place for the results");
 }
 
 /* ---- Ends --------------------------------------------------------------------------------------- */
@@ -261,7 +251,8 @@ static void a_full_disk_leaves_the_old_report(void **state)
     char page[512];
     strcpy(page, at("c.html"));
     put_file(page, "old", 3);
-    expect(compare("--backends", "cpu", "--report", "/dev/full", "--json", at("c.json"), PHOTO), 5, "cpu takes ", "/dev/full");
+    process_expect(compare("--backends", "cpu", "--report", "/dev/full", "--json", at("c.json"), PHOTO), 5, "cpu takes ",
+                   "/dev/full");
     assert_int_equal(access(at("c.json"), F_OK), 0); /* the other file is not lost with it */
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small.rlim_max = before.rlim_max;
@@ -270,7 +261,7 @@ static void a_full_disk_leaves_the_old_report(void **state)
     struct outcome outcome = compare("--backends", "cpu", "--report", page, PHOTO);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_DFL);
-    expect(outcome, 5, "cpu takes ", "c.html");
+    process_expect(outcome, 5, "cpu takes ", "c.html");
     char *text = get_file(page, NULL);
     assert_string_equal(text, "old");
     free(text);
@@ -305,7 +296,7 @@ static void what_was_measured_before_a_signal_is_written(void **state)
     while (!runs(process.pid))
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     kill(process.pid, SIGINT);
-    expect(process_wait(&process), 130, "Partial: it was stopped before all was measured.", "");
+    process_expect(process_wait(&process), 130, "Partial: it was stopped before all was measured.", "");
     read_study(json, &study);
     assert_true(study.partial);
     study_free(&study);

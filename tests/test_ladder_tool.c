@@ -129,6 +129,11 @@ static void refusals(void **state)
 
 /* Most that a kernel may take of what could serve it: sectors, passes over the banks; the least share of FFMA or MMA in its loop;
  * the most registers. As measured, with no room: what gets worse must be looked at, what gets better is written here. */
+#ifdef __clang__ /* the emulator counts the loads that the host's compiler left: each has a budget of its own */
+#define PASSES(gcc, clang) clang
+#else
+#define PASSES(gcc, clang) gcc
+#endif
 static const struct budget {
     const char *op, *shape, *kernel;
     double sectors, wavefronts, share;
@@ -136,18 +141,11 @@ static const struct budget {
 } budgets[] = {
     {"conv2d", "1x16x16x32,64,3,1", "conv2d_coalesced", 1.01, 0, 0.20, 48},
     {"conv2d", "1x16x16x32,64,3,1", "conv2d_shared", 1.01, 1.04, 0.30, 32},
-    {"conv2d", "1x16x16x32,64,3,1", "conv2d_register_middle", 1.05, 1.02, 0.80, 96},
-    {"conv2d", "1x128x160x4,128,1,1", "conv2d_register_large", 1.05, 1.02, 0.89, 128},
+    {"conv2d", "1x16x16x32,64,3,1", "conv2d_register_middle", 1.05, PASSES(1.02, 1.03), 0.80, 96},
+    {"conv2d", "1x128x160x4,128,1,1", "conv2d_register_large", 1.05, PASSES(1.02, 1.09), 0.89, 128},
     {"linear", "32x128,128", "linear_register_small", 1.05, 1.02, 0.70, 64},
     {"roi_align", "1x25x34x256,8", "roi_align_channels_by_four", 1.05, 1.02, 0, 64},
 };
-
-/* What is counted are the loads that the host's compiler left of the source. The budgets are gcc's; clang leaves some others. */
-#ifdef __clang__
-static const double other_loads = 1.1;
-#else
-static const double other_loads = 1.0;
-#endif
 
 static const json_t *find_kernel(const json_t *json, const char *name)
 {
@@ -163,7 +161,7 @@ static void within(const struct budget *b, const json_t *kernel, const char *spa
 {
     const json_t *counts = json_object_get(kernel, space);
     double found = number_of(counts, units), least = number_of(counts, ideal);
-    if (most > 0 ? !(least > 0 && found <= most * other_loads * least) : found > 0)
+    if (most > 0 ? !(least > 0 && found <= most * least) : found > 0)
         fail_msg("%s %s: %s: %.0f %s, where %.0f could do: more than %.2f times", b->op, b->shape, b->kernel, found, units, least,
                  most);
 }

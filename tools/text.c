@@ -1,5 +1,6 @@
 /* Text that is safe to print, and the words that all subcommands share. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,3 +139,16 @@ osp_status result_open(const char *path, struct osp_writer *out)
 }
 
 osp_status result_commit(struct osp_writer *writer) { return writer->path ? osp_writer_commit(writer) : stdout_flush(); }
+
+osp_status result_write_json(const char *path, struct json_t *object, size_t flags)
+{
+    struct osp_writer writer;
+    osp_status status = object ? result_open(path, &writer) : osp_fail(OSP_MEMORY, "out of memory for JSON");
+    if (!status) {
+        json_dumpf(object, writer.stream, flags);
+        fputc('\n', writer.stream);
+        status = result_commit(&writer);
+    }
+    json_decref(object);
+    return status;
+}

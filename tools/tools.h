@@ -57,6 +57,10 @@ struct osp_writer;
 osp_status result_open(const char *path, struct osp_writer *out); /* OSP_UNWRITTEN, OSP_MEMORY */
 osp_status result_commit(struct osp_writer *writer);              /* OSP_UNWRITTEN */
 
+/* A JSON object as such a file, with jansson's flags; takes the object over. NULL, or no memory: OSP_MEMORY. */
+struct json_t;
+osp_status result_write_json(const char *path, struct json_t *object, size_t flags);
+
 /* The last part of a path. */
 const char *base_name(const char *path);
 

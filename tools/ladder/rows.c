@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "occupancy.h"
-#include "runtime/file.h"
 #include "runtime/shape.h"
 #include "tools/counts.h"
 #include "tools/tools.h"
@@ -241,19 +240,11 @@ static json_t *rung_json(const struct rows *rows, const struct climb *climb)
 osp_status rows_write_json(const struct rows *rows, const char *path)
 {
     const struct osp_call *call = &rows->problem->call;
-    struct osp_writer writer;
     json_t *rungs = json_array();
     for (int i = 0; i < rows->count; i++)
         json_array_append_new(rungs, rung_json(rows, &rows->climbs[i]));
     json_t *all = json_pack("{ss ss ss ss ss ss sf sf so}", "version", OSP_VERSION, "commit", commit_name(), "op",
                             osp_op_name(call->op), "shape", rows->problem->shape, "backend", rows->backend->name, "device",
                             rows->device, "flop", 2 * osp_call_macs(call), "bytes", osp_call_bytes(call), "rungs", rungs);
-    osp_status status = all ? result_open(path, &writer) : osp_fail(OSP_MEMORY, "out of memory for JSON");
-    if (!status) {
-        json_dumpf(all, writer.stream, JSON_INDENT(2));
-        fputc('\n', writer.stream);
-        status = result_commit(&writer);
-    }
-    json_decref(all);
-    return status;
+    return result_write_json(path, all, JSON_INDENT(2));
 }

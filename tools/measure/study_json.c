@@ -111,18 +111,7 @@ static json_t *study_json(const struct study *study)
 
 osp_status study_save(const struct study *study, const char *path)
 {
-    struct osp_writer writer;
-    json_t *object = study_json(study);
-    if (!object)
-        return osp_fail(OSP_MEMORY, "out of memory while a study is written");
-    osp_status status = result_open(path, &writer);
-    if (!status) {
-        json_dumpf(object, writer.stream, JSON_COMPACT);
-        fputc('\n', writer.stream);
-        status = result_commit(&writer);
-    }
-    json_decref(object);
-    return status;
+    return result_write_json(path, study_json(study), JSON_COMPACT);
 }
 
 /* ---- Reading -------------------------------------------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "print.h"
-#include "runtime/file.h"
 #include "statistics.h"
 #include "tools/tools.h"
 
@@ -104,16 +103,5 @@ static json_t *trace_json(const struct study *study)
 
 osp_status study_write_trace(const struct study *study, const char *path)
 {
-    struct osp_writer writer;
-    json_t *object = trace_json(study);
-    if (!object)
-        return osp_fail(OSP_MEMORY, "out of memory while a trace is made");
-    osp_status status = result_open(path, &writer);
-    if (!status) {
-        json_dumpf(object, writer.stream, JSON_COMPACT);
-        fputc('\n', writer.stream);
-        status = result_commit(&writer);
-    }
-    json_decref(object);
-    return status;
+    return result_write_json(path, trace_json(study), JSON_COMPACT);
 }
