@@ -1,0 +1,103 @@
+/* The budgets of the rungs: sectors, passes over the banks, lanes, registers and shares of instructions that a change must not
+ * make worse. Counted by osprey ladder on the emulator, and read from the machine code. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "climbs.h"
+#include "scratch.h"
+
+/* Most that a kernel may take of what could serve it: sectors, passes over the banks (0: it has no such requests); the least
+ * share of FFMA or MMA in its loop; the most registers on sm_80; the fewest lanes of 32 in a request of global memory (0: no
+ * matter). As measured, with no room: what gets worse must be looked at, what gets better is written here. Rows of one problem
+ * stand together: it is run once. */
+#ifdef __clang__ /* the emulator counts the loads that the host's compiler left: each has a budget of its own */
+#define PASSES(gcc, clang) clang
+#else
+#define PASSES(gcc, clang) gcc
+#endif
+static const struct budget {
+    const char *op, *shape, *kernel;
+    double sectors, wavefronts, share;
+    int registers;
+    double lanes;
+} budgets[] = {
+    {"conv2d", "1x16x16x32,64,3,1", "conv2d_coalesced", 1.01, 0, 0.20, 48, 32},
+    {"conv2d", "1x16x16x32,64,3,1", "conv2d_shared", 1.01, 1.04, 0.30, 32, 31},
+    {"conv2d", "1x16x16x32,64,3,1", "conv2d_register_middle", 1.05, PASSES(1.02, 1.03), 0.80, 96, 31},
+    {"conv2d", "1x128x160x4,128,1,1", "conv2d_register_large", 1.05, PASSES(1.02, 1.09), 0.89, 128, 31},
+    {"linear", "32x128,128", "linear_register_small", 1.05, 1.02, 0.70, 64, 32},
+    {"roi_align", "1x25x34x256,8", "roi_align_channels_by_four", 1.05, 1.02, 0, 64, 32},
+};
+
+static const json_t *find_kernel(const json_t *json, const char *name)
+{
+    const json_t *rung, *kernel;
+    size_t i, k;
+    json_array_foreach(json_object_get(json, "rungs"), i, rung) json_array_foreach(
+        json_object_get(rung, "kernels"), k, kernel) if (!strcmp(text_of(kernel, "kernel"), name)) return kernel;
+    return NULL;
+}
+
+static void within(const struct budget *b, const json_t *kernel, const char *space, const char *units, const char *ideal,
+                   double most)
+{
+    const json_t *counts = json_object_get(kernel, space);
+    double found = number_of(counts, units), least = number_of(counts, ideal);
+    if (most > 0 ? !(least > 0 && found <= most * least) : found > 0)
+        fail_msg("%s %s: %s: %.0f %s, where %.0f could do: more than %.2f times", b->op, b->shape, b->kernel, found, units, least,
+                 most);
+}
+
+static void check_code(const struct budget *b, const json_t *code)
+{
+    const json_t *all = json_object_get(code, "all");
+    if (number_of(code, "fma_share") < b->share || number_of(code, "registers") > b->registers || number_of(all, "LDL") > 0 ||
+        number_of(all, "STL") > 0)
+        fail_msg("%s: FMA share %.3f (%.2f or more), %g registers (%d or fewer), local memory %g and %g (none)", b->kernel,
+                 number_of(code, "fma_share"), b->share, number_of(code, "registers"), b->registers, number_of(all, "LDL"),
+                 number_of(all, "STL"));
+}
+
+static void check(const struct budget *b, const json_t *kernel)
+{
+    const json_t *global = json_object_get(kernel, "global"), *code = json_object_get(kernel, "code");
+    double lanes = number_of(global, "lanes"), requests = number_of(global, "requests");
+    within(b, kernel, "global", "sectors", "ideal_sectors", b->sectors);
+    within(b, kernel, "shared", "wavefronts", "ideal_wavefronts", b->wavefronts);
+    if (lanes < b->lanes * requests)
+        fail_msg("%s %s: %s: %.1f lanes of 32 in a request: fewer than %.1f", b->op, b->shape, b->kernel, lanes / requests,
+                 b->lanes);
+    if (code)
+        check_code(b, code);
+    else
+        print_message("NOT RUN: the machine code of %s: built without nvcc\n", b->kernel);
+}
+
+static void kept(void **state)
+{
+    json_t *json = NULL;
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        const struct budget *b = &budgets[i];
+        if (!json || strcmp(text_of(json, "op"), b->op) || strcmp(text_of(json, "shape"), b->shape)) {
+            json_decref(json);
+            json = climb_json(b->op, b->shape, "emu");
+        }
+        const json_t *kernel = find_kernel(json, b->kernel);
+        if (!kernel)
+            fail_msg("%s %s launches no %s: the table of budgets wants a look", b->op, b->shape, b->kernel);
+        check(b, kernel);
+    }
+    json_decref(json);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(kept)};
+    process_find(argv[0]);
+    return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
+}
