@@ -6,14 +6,14 @@
 #include "bodies.h"
 #include "zoo.h"
 
-enum { NET_MAX_SIZES = 5, NET_RATIOS = 3 };
+enum { NET_MAX_SIZES = 5, NET_RATIOS = 3, NET_RPN_CONVS = 2 };
 
 /* What tells one network from another, beside the settings that its file carries. */
 struct net_detector {
     net_body *body;
     int channels;                            /* of every map of the pyramid */
     int fpn_norm;                            /* the pyramid's convolutions have a batch norm in place of a bias */
-    int rpn_convs;                           /* 3x3 convolutions in the RPN head */
+    int rpn_convs;                           /* 3x3 convolutions in the RPN head, NET_RPN_CONVS at most */
     int anchor_sizes;                        /* a level... */
     const int (*anchor_size)[NET_MAX_SIZES]; /* ...in pixels, a row for each level */
     float canonical_scale;                   /* a box of this side, in pixels, pools from pyramid level 4 */

@@ -18,20 +18,21 @@ static struct head rpn_head(const struct net *net, const struct net_detector *de
     struct net_conv logits = {"rpn.head", "cls_logits", NULL, c, anchors, 1, 1, OSP_LINEAR};
     struct net_conv deltas = {"rpn.head", "bbox_pred", NULL, c, 4 * anchors, 1, 1, OSP_LINEAR};
     struct head head;
-    osp_value x[OSP_MAX_LEVELS];
-    for (int l = 0; l < levels; l++)
-        x[l] = maps[l];
+    struct net_name names[NET_RPN_CONVS];
+    struct net_conv convs[NET_RPN_CONVS];
+    struct net_weights conv_weights[NET_RPN_CONVS];
     for (int i = 0; i < detector->rpn_convs; i++) {
-        struct net_name prefix = net_name("rpn.head.conv.%d", i);
-        struct net_conv conv = {prefix.text, "0", NULL, c, c, 3, 1, OSP_RELU};
-        struct net_weights weights = net_conv_weights(net, &conv);
-        for (int l = 0; l < levels; l++)
-            x[l] = net_conv_shared(net, &conv, weights, net_name("rpn.head.conv.%d.0/level%d", i, l).text, x[l]);
+        names[i] = net_name("rpn.head.conv.%d", i);
+        convs[i] = (struct net_conv){names[i].text, "0", NULL, c, c, 3, 1, OSP_RELU};
+        conv_weights[i] = net_conv_weights(net, &convs[i]);
     }
     struct net_weights logits_weights = net_conv_weights(net, &logits), deltas_weights = net_conv_weights(net, &deltas);
-    for (int l = 0; l < levels; l++) {
-        head.logits[l] = net_conv_shared(net, &logits, logits_weights, net_name("rpn.head.cls_logits/level%d", l).text, x[l]);
-        head.deltas[l] = net_conv_shared(net, &deltas, deltas_weights, net_name("rpn.head.bbox_pred/level%d", l).text, x[l]);
+    for (int l = 0; l < levels; l++) { /* one level after the other: no level's map waits for the others' */
+        osp_value x = maps[l];
+        for (int i = 0; i < detector->rpn_convs; i++)
+            x = net_conv_shared(net, &convs[i], conv_weights[i], net_name("rpn.head.conv.%d.0/level%d", i, l).text, x);
+        head.logits[l] = net_conv_shared(net, &logits, logits_weights, net_name("rpn.head.cls_logits/level%d", l).text, x);
+        head.deltas[l] = net_conv_shared(net, &deltas, deltas_weights, net_name("rpn.head.bbox_pred/level%d", l).text, x);
     }
     return head;
 }

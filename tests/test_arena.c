@@ -32,6 +32,19 @@ static void a_chain_needs_its_largest_pair(void **state)
     check_packing(blocks, 4, size);
 }
 
+/* By every plain order something ends at 1088 or above, where 960 will do; the block that did goes first the next time. */
+static void a_block_without_room_goes_first_the_next_time(void **state)
+{
+    struct osp_block blocks[] = {{256, 5, 6, 0}, {384, 0, 1, 0}, {512, 5, 5, 0}, {384, 0, 2, 0},
+                                 {192, 1, 1, 0}, {512, 2, 3, 0}, {448, 3, 4, 0}};
+    enum { COUNT = sizeof blocks / sizeof *blocks };
+    int order[COUNT];
+    size_t bound, size = osp_arena_pack(blocks, COUNT, 7, order, &bound);
+    assert_int_equal(bound, 960);
+    assert_int_equal(size, bound);
+    check_packing(blocks, COUNT, size);
+}
+
 static void random_blocks_never_overlap(void **state)
 {
     uint64_t seed = 42;
@@ -51,6 +64,8 @@ static void random_blocks_never_overlap(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_chain_needs_its_largest_pair), cmocka_unit_test(random_blocks_never_overlap)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_chain_needs_its_largest_pair),
+                                       cmocka_unit_test(a_block_without_room_goes_first_the_next_time),
+                                       cmocka_unit_test(random_blocks_never_overlap)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
