@@ -172,10 +172,17 @@ static const struct test_case cases[] = {
      .attrs.roi_align = ONE_LEVEL(4, 2),
      .extra = &edges,
      .in = {MADE(OSP_F32, make_boxes, 1, 14, 4), {0}, ONE_IMAGE, UNIFORM(-1, 1, 1, 1, 20, 4)}},
+    {.name = "channels for more than a warp, four levels",
+     .attrs.roi_align = PYRAMID_ATTRS,
+     .extra = &pyramid_rois,
+     .in = {MADE(OSP_F32, make_boxes, 2, 12, 4), GIVEN(OSP_I32, some, 2), TWO_IMAGES, PYRAMID(132)}},
     {.name = "a map of one column",
      .attrs.roi_align = ONE_LEVEL(4, 2),
      .extra = &edges,
      .in = {MADE(OSP_F32, make_boxes, 1, 14, 4), {0}, ONE_IMAGE, UNIFORM(-1, 1, 1, 16, 1, 4)}},
 };
 
-const struct case_table cases_roi_align = {.cases = cases, .count = CASE_COUNT(cases), .reference = reference};
+static const struct case_rung rungs[] = {{.name = "cuda/roi_align/columns", .may_refuse = true}};
+
+const struct case_table cases_roi_align = {
+    .cases = cases, .count = CASE_COUNT(cases), .reference = reference, .rungs = rungs, .rung_count = CASE_COUNT(rungs)};
