@@ -60,23 +60,37 @@ static void pack_block(const void *context, int64_t b, int count, const float *r
     }
 }
 
+static struct tile_weights sizes_of(const struct osp_call *call)
+{
+    struct osp_shape shape = osp_constant_shape(call->constant[OSP_WEIGHT]);
+    bool filter = shape.rank == 4;
+    return (struct tile_weights){
+        .k = shape.dim[0], .c = shape.dim[1], .r = filter ? shape.dim[2] : 1, .s = filter ? shape.dim[3] : 1, .finite = true};
+}
+
+/* The sizes, in whole cache lines, then w and bias. */
+enum { HEAD = (sizeof(struct tile_weights) + 63) / 64 * 64 };
+
+size_t cpu_tile_packed(const struct osp_device *device, const struct osp_call *call)
+{
+    const struct tile_weights sizes = sizes_of(call);
+    int block = cpu_tile(cpu_of(device))->block;
+    int64_t outputs = (sizes.k + block - 1) / block * block, row = sizes.c * sizes.r * sizes.s;
+    return HEAD + sizeof(float) * (size_t)(outputs * (row + (call->constant[OSP_BIAS] ? 1 : 0)));
+}
+
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
-    struct osp_shape shape = osp_constant_shape(weight);
+    struct tile_weights sizes = sizes_of(call);
     int block = cpu_tile(cpu_of(device))->block;
-    struct tile_weights sizes = {.k = shape.dim[0], .c = shape.dim[1], .r = 1, .s = 1, .finite = true};
-    if (shape.rank == 4) {
-        sizes.r = shape.dim[2];
-        sizes.s = shape.dim[3];
-    }
-    int64_t blocks = (sizes.k + block - 1) / block, row = sizes.c * sizes.r * sizes.s;
-    size_t bytes = sizeof(float) * (size_t)(blocks * block * (row + (bias ? 1 : 0))), head = (sizeof sizes + 63) / 64 * 64;
-    char *memory = cpu_alloc(head + bytes);
+    int64_t outputs = (sizes.k + block - 1) / block * block;
+    size_t bytes = cpu_tile_packed(device, call);
+    char *memory = cpu_alloc(bytes);
     if (!memory)
-        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + bytes);
-    sizes.w = (float *)(memory + head);
-    sizes.bias = bias ? sizes.w + blocks * block * row : NULL;
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes);
+    sizes.w = (float *)(memory + HEAD);
+    sizes.bias = bias ? sizes.w + outputs * sizes.c * sizes.r * sizes.s : NULL;
     osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, block});
     if (status) {
         free(memory);
@@ -84,7 +98,7 @@ osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *ca
     }
     if (bias) {
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
-        memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(blocks * block - sizes.k));
+        memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(outputs - sizes.k));
     }
     *(struct tile_weights *)memory = sizes;
     state->data = memory;

@@ -64,8 +64,9 @@ typedef void cpu_tile_pack_block(const void *context, int64_t b, int count, cons
 osp_status cpu_tile_blocks(const struct cpu_device *device, const struct osp_constant *weight, int block,
                            cpu_tile_pack_block *pack, const void *context);
 
-/* As a rung's prepare and release; the state's data is a struct tile_weights. */
+/* As a rung's prepare, packed and release; the state's data is a struct tile_weights. */
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
+size_t cpu_tile_packed(const struct osp_device *device, const struct osp_call *call);
 void cpu_tile_release(struct osp_device *device, struct osp_node_state *state);
 
 /* How many pixels a tile should have when they lie `pixel` floats apart. At a multiple of the size of a way of the first-level

@@ -80,6 +80,7 @@ struct osp_kernel { /* one rung, or one call into a library */
     /* Packs weights, once per model and device: may look at attrs and constants, never at shapes. NULL: nothing to do. */
     osp_status (*prepare)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
     void (*release)(struct osp_device *, struct osp_node_state *);
+    size_t (*packed)(const struct osp_device *, const struct osp_call *); /* bytes that prepare keeps; NULL: the constants' */
     size_t (*scratch)(const struct osp_device *, const struct osp_call *); /* bytes; NULL: none */
     osp_status (*run)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
 };

@@ -201,6 +201,7 @@ struct osp_plan_memory {
     size_t arena;       /* bytes of the activation arena */
     size_t lower_bound; /* peak of live bytes: no packing can be smaller */
     size_t unshared;    /* sum of all activations: what the arena saves */
+    size_t weights;     /* as this plan's kernels pack them, once for all plans */
 };
 void osp_plan_memory(const struct osp_plan *plan, struct osp_plan_memory *out);
 

@@ -174,6 +174,29 @@ static osp_status place(struct osp_plan *plan, int keep_all)
     return OSP_OK;
 }
 
+/* Weights that several nodes share are packed once for each rung that does them. */
+static size_t packed_weights(const struct osp_plan *plan)
+{
+    const struct osp_graph *graph = plan->graph;
+    size_t bytes = 0;
+    for (int i = 0; i < graph->node_count; i++) {
+        const struct osp_plan_node *node = &plan->nodes[i];
+        int first = 0;
+        while (first < i && (graph->nodes[first].twin != graph->nodes[i].twin || plan->nodes[first].kernel != node->kernel))
+            first++;
+        if (first < i || !node->kernel->prepare)
+            continue;
+        if (node->kernel->packed)
+            bytes += node->kernel->packed(plan->device, &node->call);
+        for (int k = 0; !node->kernel->packed && k < graph->nodes[i].weights; k++)
+            if (node->call.constant[k]) {
+                struct osp_shape shape = osp_constant_shape(node->call.constant[k]);
+                bytes += (size_t)osp_shape_count(&shape) * sizeof(float);
+            }
+    }
+    return bytes;
+}
+
 osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend *backend, const struct osp_device *device,
                         const struct osp_pins *pins, struct osp_dims dims, int keep_all, struct osp_plan **out)
 {
@@ -199,6 +222,8 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
     }
     if (!status)
         status = place(plan, keep_all);
+    if (!status)
+        plan->memory.weights = packed_weights(plan);
     if (status) {
         osp_plan_free(plan);
         return status;

@@ -260,6 +260,29 @@ static void demo_work_is_as_on_its_card(void **state)
     osp_model_close(model);
 }
 
+/* So that all stays below 450 MB: the program, its libraries and a picture take about ten. */
+static void resnet50_needs_440_MB(void **state)
+{
+    static struct list list;
+    struct osp_config config = coco_config("fasterrcnn_resnet50_fpn");
+    struct sparse sparse;
+    struct osp_model *model;
+    struct osp_session *session;
+    const struct osp_plan *plan;
+    struct osp_plan_memory memory;
+    read_list("fasterrcnn_resnet50_fpn", COCO, &list);
+    make_sparse(&list, &config, &sparse);
+    must(osp_model_open(sparse.path, &model));
+    must(osp_session_open(model, &(struct osp_session_options){.threads = 2}, &session));
+    must(osp_session_plan(session, 1, 800, 1088, &plan));
+    osp_plan_memory(plan, &memory);
+    assert_true(memory.arena < 134e6);
+    assert_true((double)memory.arena + (double)memory.weights < 440e6);
+    osp_session_close(session);
+    osp_model_close(model);
+    remove_sparse(&sparse);
+}
+
 /* ---- What the graph holds ------------------------------------------------------------------------- */
 
 static const struct osp_graph_node *node_of(const struct osp_model *model, const char *name)
@@ -465,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_is_as_published),
         cmocka_unit_test(demo_work_is_as_on_its_card),
+        cmocka_unit_test(resnet50_needs_440_MB),
         cmocka_unit_test(batch_norm_is_folded_and_columns_reordered),
         cmocka_unit_test(anchors_and_limits_are_torchvisions),
         cmocka_unit_test(bad_weights_are_refused_by_name),

@@ -25,7 +25,6 @@ osp_status budget_open(struct budget *budget, const struct osp_model *model, str
     *budget = (struct budget){.session = session, .asked = limit > 0, .limit = limit};
     osp_model_describe(model, &budget->model);
     budget->own_memory = strcmp(osp_session_backend(session), "cuda") == 0;
-    budget->weights = (double)budget->model.parameters * sizeof(float);
     if (!budget->asked) {
         osp_status status = osp_session_memory(session, &free_bytes, &total);
         if (status != OSP_OK)
@@ -33,7 +32,7 @@ osp_status budget_open(struct budget *budget, const struct osp_model *model, str
         budget->limit = 0.9 * (double)free_bytes; /* the rest is for fragments, and for whoever else computes here */
     }
     bool counts_program = budget->asked && !budget->own_memory; /* what is free is free beside it */
-    budget->left = budget->limit - budget->weights - (counts_program ? resident() : 0);
+    budget->left = budget->limit - (counts_program ? resident() : 0);
     return OSP_OK;
 }
 
@@ -56,11 +55,13 @@ osp_status batch_add(const struct budget *budget, struct batch_size *batch, int 
     return OSP_OK;
 }
 
-static osp_status arena_of(struct budget *budget, int n, int h, int w, double *out)
+/* What the plan of that size says of itself. */
+static osp_status plan_of(struct budget *budget, int n, int h, int w, struct forecast *out)
 {
     for (int i = 0; i < budget->plan_count; i++)
         if (budget->plans[i].n == n && budget->plans[i].h == h && budget->plans[i].w == w) {
-            *out = budget->plans[i].arena;
+            out->arena = budget->plans[i].arena;
+            out->weights = budget->plans[i].weights;
             return OSP_OK;
         }
     const struct osp_plan *plan;
@@ -69,12 +70,14 @@ static osp_status arena_of(struct budget *budget, int n, int h, int w, double *o
     if (status != OSP_OK)
         return status;
     osp_plan_memory(plan, &memory);
-    *out = (double)memory.arena;
+    out->arena = (double)memory.arena;
+    out->weights = (double)memory.weights;
     int slot = budget->plan_next;
     budget->plans[slot].n = n;
     budget->plans[slot].h = h;
     budget->plans[slot].w = w;
-    budget->plans[slot].arena = *out;
+    budget->plans[slot].arena = out->arena;
+    budget->plans[slot].weights = out->weights;
     budget->plan_next = (slot + 1) % BUDGET_PLANS;
     budget->plan_count += budget->plan_count < BUDGET_PLANS;
     return OSP_OK;
@@ -83,10 +86,10 @@ static osp_status arena_of(struct budget *budget, int n, int h, int w, double *o
 osp_status budget_forecast(struct budget *budget, const struct batch_size *batch, struct forecast *out)
 {
     *out = (struct forecast){0};
-    osp_status status = arena_of(budget, batch->pictures, batch->height, batch->width, &out->arena);
+    osp_status status = plan_of(budget, batch->pictures, batch->height, batch->width, out);
     out->pictures = batch->bytes * (budget->own_memory ? 1 : 2);
     out->decoding = budget->own_memory ? 0 : 3 * batch->largest; /* a progressive JPEG's coefficients are two bytes each */
-    out->total = out->arena + out->pictures + out->decoding;
+    out->total = out->arena + out->weights + out->pictures + out->decoding;
     return status;
 }
 
@@ -133,7 +136,8 @@ osp_status budget_refuse(struct budget *budget, const char *name, int height, in
     if (status != OSP_OK)
         return status;
     return osp_fail(OSP_MEMORY,
-                    "%s: %dx%d pixels need %.0f MB, of which %.0f for activations; the memory limit of %.0f MB leaves %.0f", name,
-                    width, height, forecast.total / 1e6, forecast.arena / 1e6, budget->limit / 1e6,
+                    "%s: %dx%d pixels need %.0f MB, of which %.0f for activations and %.0f for weights; the memory limit of %.0f "
+                    "MB leaves %.0f",
+                    name, width, height, forecast.total / 1e6, forecast.arena / 1e6, forecast.weights / 1e6, budget->limit / 1e6,
                     budget->left > 0 ? budget->left / 1e6 : 0);
 }

@@ -10,6 +10,7 @@
  * copy. */
 struct forecast {
     double arena;    /* activations, as the plan packs them */
+    double weights;  /* packed, as the plan's kernels keep them */
     double pictures; /* pixels */
     double decoding; /* the next picture, already decoded, and what its decoder holds; 0 where the device has its own memory */
     double total;
@@ -32,11 +33,10 @@ struct budget {
     bool own_memory; /* of the device */
     bool asked;      /* --memory-limit was given; else it is what was free */
     double limit;    /* bytes: as asked for, or free */
-    double left;     /* of it, for batches: less weights, and less the program itself where it shares the memory */
-    double weights;  /* bytes of packed weights: one f32 for each parameter */
+    double left;     /* of it: less the program itself where it shares the memory */
     struct {
         int n, h, w;
-        double arena;
+        double arena, weights;
     } plans[BUDGET_PLANS]; /* what has been planned, so that nothing is planned twice */
     int plan_count, plan_next;
 };

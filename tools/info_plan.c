@@ -168,15 +168,17 @@ void info_memory(const struct osp_plan *plan, json_t *json)
         json_object_set_new(object, "arena", json_integer((json_int_t)size.arena));
         json_object_set_new(object, "lower_bound", json_integer((json_int_t)size.lower_bound));
         json_object_set_new(object, "unshared", json_integer((json_int_t)size.unshared));
+        json_object_set_new(object, "weights", json_integer((json_int_t)size.weights));
         json_object_set_new(json, "memory", object);
         return;
     }
     double bound = size.lower_bound ? (double)size.lower_bound : 1;
-    print_title(plan, "memory for activations");
-    printf("  %-14s %14zu bytes\n", "arena", size.arena);
+    print_title(plan, "memory");
+    printf("  %-14s %14zu bytes  (for activations)\n", "arena", size.arena);
     printf("  %-14s %14zu bytes  (most that is alive at once; the arena is %.3f times that)\n", "lower bound", size.lower_bound,
            (double)size.arena / bound);
     printf("  %-14s %14zu bytes  (every activation by itself)\n", "unshared", size.unshared);
+    printf("  %-14s %14zu bytes  (as these kernels pack them)\n", "weights", size.weights);
 }
 
 /* One line of the forecast. */
@@ -187,12 +189,12 @@ static osp_status forecast_batch(struct budget *budget, int n, int height, int w
     osp_status status = budget_forecast(budget, &batch, &forecast);
     if (status != OSP_OK)
         return status;
-    double bytes = forecast.arena + budget->weights;
+    double bytes = forecast.arena + forecast.weights;
     if (json)
         json_array_append_new(
             json, json_pack("{si sI sI}", "batch", n, "arena", (json_int_t)forecast.arena, "with_weights", (json_int_t)bytes));
     else
-        printf("  batch of %-5d %10.1f MB%s\n", n, bytes / 1e6, forecast.arena <= budget->left ? "" : "  more than is free");
+        printf("  batch of %-5d %10.1f MB%s\n", n, bytes / 1e6, bytes <= budget->left ? "" : "  more than is free");
     return OSP_OK;
 }
 

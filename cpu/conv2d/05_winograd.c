@@ -85,5 +85,6 @@ const struct osp_kernel cpu_conv2d_winograd = {"winograd",
                                                .cost = cpu_conv2d_winograd_cost,
                                                .prepare = cpu_winograd_prepare,
                                                .release = cpu_tile_release,
+                                               .packed = cpu_winograd_packed,
                                                .scratch = scratch,
                                                .run = run};

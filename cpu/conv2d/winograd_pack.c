@@ -47,20 +47,33 @@ static void pack_block(const void *context, int64_t b, int count, const float *r
     }
 }
 
+/* The sizes, in whole cache lines, then w and bias. */
+enum { HEAD = (sizeof(struct tile_weights) + 63) / 64 * 64 };
+
+/* Channels filled up to whole chunks, outputs to whole blocks. */
+static int64_t channels_of(int64_t c) { return ceil_div(c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK; }
+static int64_t outputs_of(int64_t k, int block) { return ceil_div(k, block) * block; }
+
+size_t cpu_winograd_packed(const struct osp_device *device, const struct osp_call *call)
+{
+    struct osp_shape shape = osp_constant_shape(call->constant[OSP_WEIGHT]);
+    int64_t outputs = outputs_of(shape.dim[0], cpu_tile(cpu_of(device))->block), channels = channels_of(shape.dim[1]);
+    return HEAD + sizeof(float) * (size_t)(outputs * (WINOGRAD_POINTS * channels + (call->constant[OSP_BIAS] ? 1 : 0)));
+}
+
 osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct osp_shape shape = osp_constant_shape(weight);
     struct tile_weights sizes = {.k = shape.dim[0], .c = shape.dim[1], .r = 3, .s = 3};
     int block = cpu_tile(cpu_of(device))->block;
-    int64_t blocks = ceil_div(sizes.k, block), channels = ceil_div(sizes.c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK;
-    size_t floats = (size_t)(blocks * block * (WINOGRAD_POINTS * channels + (bias ? 1 : 0)));
-    size_t head = (sizeof sizes + 63) / 64 * 64;
-    char *memory = cpu_alloc(head + floats * sizeof(float));
+    int64_t outputs = outputs_of(sizes.k, block), channels = channels_of(sizes.c);
+    size_t bytes = cpu_winograd_packed(device, call);
+    char *memory = cpu_alloc(bytes);
     if (!memory)
-        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", head + floats * sizeof(float));
-    sizes.w = (float *)(memory + head);
-    sizes.bias = bias ? sizes.w + blocks * block * WINOGRAD_POINTS * channels : NULL;
+        return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes);
+    sizes.w = (float *)(memory + HEAD);
+    sizes.bias = bias ? sizes.w + outputs * WINOGRAD_POINTS * channels : NULL;
     osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, channels, block});
     if (status) {
         free(memory);
@@ -68,7 +81,7 @@ osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call
     }
     if (bias) {
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
-        memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(blocks * block - sizes.k));
+        memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(outputs - sizes.k));
     }
     *(struct tile_weights *)memory = sizes;
     state->data = memory;
