@@ -50,6 +50,8 @@ static void all_networks_on_the_emulator(void **state)
     for (int i = FIRST; i < END; i++)
         expect_same(&networks[i], &(struct osp_session_options){.backend = "emu"}, "emu");
     expect_same(&networks[FIRST], &(struct osp_session_options){.backend = "emu", .graph = 1}, "emu, graph");
+    expect_same(&networks[FIRST], &(struct osp_session_options){.backend = "emu", .use = "conv2d=winograd?"}, "emu, winograd");
+    expect_same(&networks[FIRST], &(struct osp_session_options){.backend = "emu", .use = "conv2d=warp?"}, "emu, direct");
 }
 
 static void all_networks_on_the_ptx_driver(void **state)

@@ -1,5 +1,6 @@
 /* The two convolutions that compete on the cpu backend, Winograd and the direct rung: how far their sums are from exact ones,
- * layer by layer, which of them a plan takes, and what their short cuts must not change. */
+ * layer by layer, which of them a plan takes, and what their short cuts must not change. And the same of the CUDA kernels on the
+ * emulator: their Winograd shares no code with the cpu's, and gives its bits. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,24 +31,28 @@ static const struct layer layers[] = {
     {"3 channels", 3, 64, 64, 16, false},          {"a map of one square", 256, 4, 4, 256, false},
 };
 
-static const struct osp_backend *cpu(void)
+static const struct osp_backend *backend_of(const char *name)
 {
     for (int i = 0; osp_backends[i]; i++)
-        if (!strcmp(osp_backends[i]->name, "cpu"))
+        if (!strcmp(osp_backends[i]->name, name))
             return osp_backends[i];
-    fail_msg("no backend is called cpu");
+    fail_msg("no backend is called %s", name);
     return NULL;
 }
 
-static const struct osp_kernel *rung(const char *name)
+static const struct osp_backend *cpu(void) { return backend_of("cpu"); }
+
+static const struct osp_kernel *rung_of(const struct osp_backend *backend, const char *name)
 {
-    const struct osp_ladder *ladder = cpu()->ops[OSP_conv2d];
+    const struct osp_ladder *ladder = backend->ops[OSP_conv2d];
     for (int i = 0; i < ladder->count; i++)
         if (!strcmp(ladder->rungs[i]->name, name))
             return ladder->rungs[i];
     fail_msg("no rung is called %s", name);
     return NULL;
 }
+
+static const struct osp_kernel *rung(const char *name) { return rung_of(cpu(), name); }
 
 static const union osp_attrs attrs = {.conv2d = {3, 3, 1, 1, OSP_LINEAR}};
 
@@ -91,28 +96,54 @@ static double exact(const struct layer *layer, const float *x, const float *w, i
     return sum;
 }
 
-/* Runs the rung on n images, residual may be NULL. */
-static void convolve(const struct layer *layer, int64_t n, const struct osp_kernel *kernel,
-                     const struct osp_device_options *options, const float *w, const float *x, const float *residual, float *out)
+/* Device memory for a tensor, filled from `host`; NULL for NULL. */
+static void *put(const struct osp_backend *backend, struct osp_device *device, const struct osp_tensor *tensor, const float *host)
+{
+    void *memory = NULL;
+    size_t bytes = sizeof *host * (size_t)osp_shape_count(&tensor->shape);
+    if (!host)
+        return NULL;
+    assert_int_equal(backend->memory->alloc(device, bytes, &memory), OSP_OK);
+    assert_int_equal(backend->memory->upload(device, memory, host, bytes), OSP_OK);
+    return memory;
+}
+
+/* Runs a backend's rung on n images, residual may be NULL. */
+static void convolve_on(const struct osp_backend *backend, const struct layer *layer, int64_t n, const struct osp_kernel *kernel,
+                        const struct osp_device_options *options, const float *w, const float *x, const float *residual,
+                        float *out)
 {
     struct osp_constant *constant;
     struct osp_device *device;
     struct osp_node_state state = {0};
     struct osp_call call = call_of(layer, n);
+    struct osp_tensor *in = call.in;
     assert_int_equal(osp_constant_new(w, &(struct osp_shape){4, {layer->k, layer->c, 3, 3}}, &constant), OSP_OK);
-    assert_int_equal(cpu()->open(options, &device), OSP_OK);
+    assert_int_equal(backend->open(options, &device), OSP_OK);
     call.constant[OSP_WEIGHT] = constant;
     assert_int_equal(kernel->prepare(device, &call, &state), OSP_OK);
-    void *scratch = kernel->scratch ? room((int64_t)kernel->scratch(device, &call), 1) : NULL;
-    call.scratch = scratch;
-    call.in[OSP_CONV2D_X].data = (void *)(uintptr_t)x;
-    call.in[OSP_CONV2D_RESIDUAL] = (struct osp_tensor){OSP_F32, call.out[0].shape, (void *)(uintptr_t)residual};
-    call.out[0].data = out;
+    if (kernel->scratch)
+        assert_int_equal(backend->memory->alloc(device, kernel->scratch(device, &call), &call.scratch), OSP_OK);
+    in[OSP_CONV2D_X].data = put(backend, device, &in[OSP_CONV2D_X], x);
+    in[OSP_CONV2D_RESIDUAL] = (struct osp_tensor){OSP_F32, call.out[0].shape, NULL};
+    in[OSP_CONV2D_RESIDUAL].data = put(backend, device, &in[OSP_CONV2D_RESIDUAL], residual);
+    call.out[0].data = put(backend, device, &call.out[0], out);
     assert_int_equal(kernel->run(device, &call, &state), OSP_OK);
+    assert_int_equal(
+        backend->memory->download(device, out, call.out[0].data, sizeof *out * (size_t)osp_shape_count(&call.out[0].shape)),
+        OSP_OK);
+    void *const memory[] = {in[OSP_CONV2D_X].data, in[OSP_CONV2D_RESIDUAL].data, call.out[0].data, call.scratch};
+    for (int i = 0; i < CASE_COUNT(memory); i++)
+        backend->memory->free(device, memory[i]);
     kernel->release(device, &state);
-    cpu()->close(device);
+    backend->close(device);
     osp_constant_free(constant);
-    free(scratch);
+}
+
+static void convolve(const struct layer *layer, int64_t n, const struct osp_kernel *kernel,
+                     const struct osp_device_options *options, const float *w, const float *x, const float *residual, float *out)
+{
+    convolve_on(cpu(), layer, n, kernel, options, w, x, residual, out);
 }
 
 /* Inputs are normal numbers behind a ReLU, weights normal with He's variance 2 / (C*R*S). */
@@ -155,6 +186,51 @@ static void error_within_the_gate(void **state)
     }
 }
 
+/* The CUDA kernels' Winograd has the bits of the cpu's, of which the test above says how far they are from exact sums. The layers
+ * use each of its tiles; the last one is more than one strip. */
+static void the_bits_of_the_cpu(const char *name, const struct osp_device_options *options)
+{
+    static const struct layer made[] = {{.c = 64, .h = 50, .w = 68, .k = 64},   {.c = 256, .h = 25, .w = 34, .k = 256},
+                                        {.c = 512, .h = 13, .w = 17, .k = 512}, {.c = 5, .h = 30, .w = 7, .k = 19},
+                                        {.c = 8, .h = 64, .w = 96, .k = 256},   {.c = 16, .h = 340, .w = 343, .k = 16}};
+    const struct osp_backend *backend = backend_of(name);
+    for (int i = 0; i < CASE_COUNT(made); i++) {
+        const struct layer *layer = &made[i];
+        int64_t pixels = layer->h * layer->w, outputs = pixels * layer->k;
+        float *x = room(pixels * layer->c, sizeof *x), *w = room(layer->k * layer->c * 9, sizeof *w);
+        float *want = room(outputs, sizeof *want), *out = room(outputs, sizeof *out);
+        fill(layer, 1, x, w);
+        memset(out, 0xff, sizeof *out * (size_t)outputs);
+        convolve(layer, 1, rung("winograd"), &(struct osp_device_options){.threads = 2}, w, x, NULL, want);
+        convolve_on(backend, layer, 1, rung_of(backend, "winograd"), options, w, x, NULL, out);
+        for (int64_t k = 0; k < outputs; k++)
+            if (memcmp(&want[k], &out[k], sizeof *out) != 0)
+                fail_msg("%lld channels, output %lld: %.9g, on the cpu %.9g", (long long)layer->c, (long long)k, (double)out[k],
+                         (double)want[k]);
+        free(out);
+        free(want);
+        free(w);
+        free(x);
+    }
+}
+
+static void the_emulator_has_the_bits_of_the_cpu(void **state)
+{
+    the_bits_of_the_cpu("emu", &(struct osp_device_options){.threads = 2});
+}
+
+static void the_ptx_has_the_bits_of_the_cpu(void **state)
+{
+    struct osp_device *device;
+    struct osp_device_options options = {.driver = "ptx"};
+    if (backend_of("cuda")->open(&options, &device) == OSP_UNAVAILABLE) {
+        print_message("NOT RUN: %s\n", osp_message());
+        skip();
+    }
+    backend_of("cuda")->close(device);
+    the_bits_of_the_cpu("cuda", &options);
+}
+
 /* What a plan takes must not depend on what it runs on or how many pictures share a batch: either would change bits. */
 static void one_choice_everywhere(void **state)
 {
@@ -175,6 +251,24 @@ static void one_choice_everywhere(void **state)
                                  isas[i], threads, winograd, direct);
                 }
             cpu()->close(device);
+        }
+}
+
+/* The same of the CUDA kernels: nothing of a GPU is asked, and the pictures of a batch change nothing. */
+static void one_choice_on_every_gpu(void **state)
+{
+    static const struct layer chosen[] = {
+        {"body.layer1 conv2", 64, 200, 272, 64, false}, {"body.layer2 conv2", 128, 100, 136, 128, true},
+        {"body.layer3 conv2", 256, 50, 68, 256, true},  {"body.layer4 conv2", 512, 25, 34, 512, true},
+        {"fpn and rpn, P6", 256, 13, 17, 256, false},   {"16 channels, a large map", 16, 160, 224, 16, false},
+    };
+    const struct osp_backend *emu = backend_of("emu");
+    for (int l = 0; l < CASE_COUNT(chosen); l++)
+        for (int64_t n = 1; n <= 9; n += 4) {
+            struct osp_call call = call_of(&chosen[l], n);
+            double winograd = rung_of(emu, "winograd")->cost(NULL, &call), direct = rung_of(emu, "warp")->cost(NULL, &call);
+            if ((winograd < direct) != chosen[l].winograd)
+                fail_msg("%s, %lld pictures: winograd %g s, direct %g s", chosen[l].name, (long long)n, winograd, direct);
         }
 }
 
@@ -247,7 +341,12 @@ static void infinite_weights(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate), cmocka_unit_test(one_choice_everywhere),
-                                       cmocka_unit_test(large_outputs), cmocka_unit_test(infinite_weights)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(error_within_the_gate),
+                                       cmocka_unit_test(the_emulator_has_the_bits_of_the_cpu),
+                                       cmocka_unit_test(the_ptx_has_the_bits_of_the_cpu),
+                                       cmocka_unit_test(one_choice_everywhere),
+                                       cmocka_unit_test(one_choice_on_every_gpu),
+                                       cmocka_unit_test(large_outputs),
+                                       cmocka_unit_test(infinite_weights)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,5 +46,5 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
 }
 
 extern "C" const struct osp_kernel cuda_conv2d_register = {
-    .name = "register", .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
+    .name = "register", .cost = conv2d_direct_seconds, .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
 #endif

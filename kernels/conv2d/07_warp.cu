@@ -51,5 +51,5 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
 }
 
 extern "C" const struct osp_kernel cuda_conv2d_warp = {
-    .name = "warp", .refuses = refuses, .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
+    .name = "warp", .refuses = refuses, .cost = conv2d_direct_seconds, .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
 #endif

@@ -16,7 +16,7 @@ osp_status cuda_filter_prepare(struct osp_device *device, const struct osp_call 
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct osp_shape shape = osp_constant_shape(weight);
     int64_t outputs = shape.dim[0], channels = shape.dim[1], length = osp_shape_count(&shape) / outputs;
-    int64_t pitch = (outputs + CUDA_FILTER_STEP - 1) / CUDA_FILTER_STEP * CUDA_FILTER_STEP;
+    int64_t pitch = cuda_filter_up(outputs);
     size_t floats = (size_t)(pitch * (length + 1)), bytes = sizeof(float) * (floats + (size_t)length);
     struct cuda_filter *filter = malloc(sizeof *filter);
     float *packed = calloc(1, bytes);

@@ -11,6 +11,12 @@ extern "C" {
 #endif
 
 enum { CUDA_FILTER_STEP = 4 }; /* outputs are filled up to a multiple of this with zeros: rows of whole float4s */
+enum { CUDA_WINOGRAD_POINTS = 36 };
+
+static inline int64_t cuda_filter_up(int64_t count)
+{
+    return (count + CUDA_FILTER_STEP - 1) / CUDA_FILTER_STEP * CUDA_FILTER_STEP;
+}
 
 struct cuda_filter {
     float *w;    /* [R*S*C][pitch], on the device */
@@ -21,6 +27,9 @@ struct cuda_filter {
 /* As a rung's prepare and release; the state's data is a struct cuda_filter. */
 osp_status cuda_filter_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 void cuda_filter_release(struct osp_device *device, struct osp_node_state *state);
+
+/* As a rung's prepare, of 3x3 filters: w is [36][C filled up as outputs are][pitch], transformed (winograd.h). */
+osp_status cuda_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 
 #ifdef __cplusplus
 }

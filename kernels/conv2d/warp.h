@@ -153,15 +153,15 @@ CUDA_DEVICE void conv2d_warp_multiply(float (&sums)[T::TM][T::TN], const conv2d_
     }
 }
 
-/* A kernel's body; operands as in 07_warp.cu. */
+/* A kernel's body; operands as in 07_warp.cu. The grid's first pixel is `before`. */
 template <class T>
 CUDA_DEVICE void conv2d_warp(const float *x, const float *w, const float *bias, const float *residual, const int32_t *counts,
-                             float *out, const conv2d_shape &shape)
+                             float *out, const conv2d_shape &shape, int64_t before = 0)
 {
     CUDA_SHARED(conv2d_stage<T>, stages, [2]);
     CUDA_SHARED(int4, windows, [T::M]);
     const int run = shape.s * shape.c, k0 = (int)blockIdx.y * T::N;
-    const int64_t m0 = (int64_t)blockIdx.x * T::M;
+    const int64_t m0 = before + (int64_t)blockIdx.x * T::M;
     const conv2d_warp_place<T> at;
     conv2d_feed<T> feed;
     int counted = 0;

@@ -143,6 +143,7 @@ static const struct case_rung rungs[] = {
     {"cudnn/conv2d/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
     {"cuda/conv2d/warp", .may_refuse = true},
     {"emu/conv2d/warp", .may_refuse = true},
+    {"cuda/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
     {"cpu/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
 };
 
