@@ -67,15 +67,15 @@ CUDA_DEVICE void conv2d_store4(const conv2d_shape &shape, float4 v, float *to, i
         to[k + 3] = v.w;
 }
 
-/* A thread's sums to outputs; which those are in the block, `at` knows: its pixel i, its output j. */
-template <class P, int TM, int TN>
+/* A thread's sums to outputs; which those are in the block, `at` knows: its pixel i, its output j. A template goes through the
+ * pixels, because nvcc left a loop over them, with its many ways through, as one: the sums then went to memory to be indexed. */
+template <int I = 0, class P, int TM, int TN>
 CUDA_DEVICE void conv2d_write(const conv2d_shape &shape, const float (&sums)[TM][TN], const P &at, const int4 *windows,
                               const float *bias, const float *residual, float *out, int64_t m0, int k0)
 {
-#pragma unroll
-    for (int i = 0; i < TM; i++) {
-        int64_t m = m0 + at.pixel(i);
-        bool live = conv2d_live(windows[at.pixel(i)]);
+    if constexpr (I < TM) {
+        int64_t m = m0 + at.pixel(I);
+        bool live = conv2d_live(windows[at.pixel(I)]);
 #pragma unroll
         for (int j = 0; j < TN; j += 4) {
             int k = k0 + at.output(j);
@@ -83,10 +83,11 @@ CUDA_DEVICE void conv2d_write(const conv2d_shape &shape, const float (&sums)[TM]
                 continue;
             float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             if (live)
-                v = conv2d_finish4(shape, make_float4(sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]), bias, k,
+                v = conv2d_finish4(shape, make_float4(sums[I][j], sums[I][j + 1], sums[I][j + 2], sums[I][j + 3]), bias, k,
                                    residual ? residual + m * shape.k : nullptr);
             conv2d_store4(shape, v, out + m * shape.k, k);
         }
+        conv2d_write<I + 1>(shape, sums, at, windows, bias, residual, out, m0, k0);
     }
 }
 

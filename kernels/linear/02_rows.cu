@@ -47,8 +47,7 @@ CUDA_KERNEL(linear_rows, THREADS, const float *x, /* (M,C) */
 /* A step of a block costs each of its warps one load of 32 words from shared memory, one a cycle. */
 static double cost(const struct osp_device *device, const struct osp_call *call)
 {
-    const struct osp_shape *x = &call->in[OSP_LINEAR_X].shape;
-    int64_t rows = x->dim[0], columns = rows ? osp_shape_count(x) / rows : 0, outputs = call->out[0].shape.dim[1];
+    int64_t rows = call->in[OSP_LINEAR_X].shape.dim[0], columns = linear_columns(call), outputs = call->out[0].shape.dim[1];
     int64_t blocks = ((rows + ROWS - 1) / ROWS) * ((outputs + COLS - 1) / COLS), across = cuda_limits_of(device)->multiprocessors;
     return linear_seconds((double)((blocks + across - 1) / across) * (double)columns * (rows < ROWS ? (double)rows : ROWS));
 }

@@ -32,8 +32,7 @@ static const conv2d_tiling tiles[] = {conv2d_tiling_of<large>(), conv2d_tiling_o
 
 static double cost(const struct osp_device *device, const struct osp_call *call)
 {
-    const struct osp_shape *x = &call->in[OSP_LINEAR_X].shape;
-    int64_t rows = x->dim[0], columns = rows ? osp_shape_count(x) / rows : 0, outputs = call->out[0].shape.dim[1];
+    int64_t rows = call->in[OSP_LINEAR_X].shape.dim[0], columns = linear_columns(call), outputs = call->out[0].shape.dim[1];
     int across = cuda_limits_of(device)->multiprocessors, i = conv2d_pick(tiles, across, rows, outputs, columns);
     return linear_seconds(conv2d_cycles(tiles[i], across, rows, outputs, columns));
 }

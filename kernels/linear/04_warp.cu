@@ -30,20 +30,14 @@ WARP(small)
 #if CUDA_HOST
 static const conv2d_tiling tiles[] = {conv2d_tiling_of<large>(), conv2d_tiling_of<middle>(), conv2d_tiling_of<small>()};
 
-static int64_t columns_of(const struct osp_call *call)
-{
-    const struct osp_shape *x = &call->in[OSP_LINEAR_X].shape;
-    return x->dim[0] ? osp_shape_count(x) / x->dim[0] : 0;
-}
-
 static const char *refuses(const struct osp_device *, const struct osp_call *call)
 {
-    return columns_of(call) % 4 ? "it copies four inputs at a time, and their number is not a multiple of 4" : nullptr;
+    return linear_columns(call) % 4 ? "it copies four inputs at a time, and their number is not a multiple of 4" : nullptr;
 }
 
 static double cost(const struct osp_device *device, const struct osp_call *call)
 {
-    int64_t rows = call->in[OSP_LINEAR_X].shape.dim[0], outputs = call->out[0].shape.dim[1], columns = columns_of(call);
+    int64_t rows = call->in[OSP_LINEAR_X].shape.dim[0], outputs = call->out[0].shape.dim[1], columns = linear_columns(call);
     int across = cuda_limits_of(device)->multiprocessors, i = conv2d_pick(tiles, across, rows, outputs, columns);
     return linear_seconds(conv2d_cycles(tiles[i], across, rows, outputs, columns));
 }

@@ -5,12 +5,18 @@
 #include "kernels/conv2d/conv2d.h"
 
 #if CUDA_HOST
+/* C: the values of a row of x. */
+static inline int64_t linear_columns(const struct osp_call *call)
+{
+    const struct osp_shape *x = &call->in[OSP_LINEAR_X].shape;
+    return x->dim[0] ? osp_shape_count(x) / x->dim[0] : 0;
+}
+
 static inline conv2d_call linear_of(const struct osp_call *call, const struct osp_node_state *state)
 {
     const struct cuda_filter *filter = (const struct cuda_filter *)state->data;
     const struct osp_tensor *x = &call->in[OSP_LINEAR_X], *counts = &call->in[OSP_LINEAR_COUNTS];
-    const int64_t rows = x->shape.dim[0], columns = rows ? osp_shape_count(&x->shape) / rows : 0,
-                  outputs = call->out[0].shape.dim[1];
+    const int64_t rows = x->shape.dim[0], columns = linear_columns(call), outputs = call->out[0].shape.dim[1];
     conv2d_call it = {(const float *)x->data,     filter->w, filter->bias, nullptr, (const int32_t *)counts->data,
                       (float *)call->out[0].data, {}};
     it.shape = {.pixels = rows,

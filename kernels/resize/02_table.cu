@@ -15,8 +15,10 @@ CUDA_KERNEL(resize_table, BLOCK, const uint8_t *pixels, /* bytes */
             int64_t count, int h, int w, struct osp_resize_attrs attrs)
 {
     CUDA_SHARED(float, worth_of, [3][256]);
-    for (int i = threadIdx.x; i < 3 * 256; i += BLOCK)
-        worth_of[i / 256][i % 256] = resize_normalised(attrs, i % 256, i / 256);
+    static_assert(BLOCK == 256); /* a thread for each byte; its channels unrolled, for attrs are no array in memory */
+#pragma unroll
+    for (int c = 0; c < 3; c++)
+        worth_of[c][threadIdx.x] = resize_normalised(attrs, (int)threadIdx.x, c);
     __syncthreads();
     auto worth = [&](int byte, int c) { return worth_of[c][byte]; };
     for (int k = 0; k < EACH; k++) {

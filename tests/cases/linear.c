@@ -53,6 +53,8 @@ static const struct test_case cases[] = {
 static const struct case_rung rungs[] = {
     {"cuda/linear/warp", .may_refuse = true},
     {"emu/linear/warp", .may_refuse = true},
+    {"cuda/linear/split", .may_refuse = true, .own_order = true},
+    {"emu/linear/split", .may_refuse = true, .own_order = true},
     {"onednn/linear/direct", .own_order = true, .by_threads = true, .loses_nan = true},
     {"cudnn/linear/matmul", .may_refuse = true, .own_order = true, .loses_nan = true},
     {"cudnn/linear/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
