@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,22 +37,28 @@ static void put(struct code *code, uint64_t low, uint64_t high)
     code->size += 16;
 }
 
+/* A jump to so many instructions from here; always, or where predicate 0 says so. */
+static void put_jump(struct code *code, int arch, int to, bool always)
+{
+    int64_t bytes = (to - 1) * 16, words = bytes / 4;
+    uint64_t low = arch < 90 ? (uint64_t)bytes << 32 : (uint64_t)(words >> 8) << 34 | (uint64_t)(words & 0xff) << 16;
+    put(code, low | (always ? 0x7947 : 0x947), bytes < 0 ? 0xffff : 0);
+}
+
 /* A loop around a loop: the inner one has two FFMA, an LDS.128, an STS of 32 bits and its jump. */
 static struct code two_loops(int arch)
 {
     struct code code = {.size = 0};
-    uint64_t inner = arch < 90 ? (uint64_t)-80 << 32 | 0x947 : (uint64_t)-1 << 34 | (uint64_t)(-80 / 4 & 0xff) << 16 | 0x947;
-    uint64_t outer = arch < 90 ? (uint64_t)-112 << 32 | 0x947 : (uint64_t)-1 << 34 | (uint64_t)(-112 / 4 & 0xff) << 16 | 0x947;
     put(&code, 0x919, 0);
     put(&code, 0x981, 6 << 9); /* LDG.128: in the outer loop only */
     put(&code, 0x223, 0);
     put(&code, 0xa23, 0);
     put(&code, 0x984, 6 << 9);
     put(&code, 0x388, 4 << 9);
-    put(&code, inner, arch < 90 ? 0xffff : 0xffff);
-    put(&code, outer, 0xffff);
+    put_jump(&code, arch, -4, false);
+    put_jump(&code, arch, -6, false);
     put(&code, 0x94d, 0);
-    put(&code, arch < 90 ? (uint64_t)-16 << 32 | 0x947 : (uint64_t)-1 << 34 | (uint64_t)(-16 / 4 & 0xff) << 16 | 0x947, 0xffff);
+    put_jump(&code, arch, 0, true);
     put(&code, 0x918, 0);
     return code;
 }
@@ -62,7 +69,7 @@ static void loops(void **state)
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
         struct code code = two_loops(archs[i]);
         struct sass_kernel kernel;
-        sass_mix_of(code.bytes, code.size, archs[i], &kernel);
+        assert_int_equal(sass_mix_of(code.bytes, code.size, archs[i], &kernel), OSP_OK);
         assert_int_equal(kernel.all.count, 10);
         assert_int_equal(kernel.all.of[SASS_LDG], 1);
         assert_int_equal(kernel.all.ldg_bytes, 16);
@@ -76,6 +83,34 @@ static void loops(void **state)
     }
 }
 
+/* Once round a loop goes either through a loop of one FFMA, or past it through three: that way counts, and only what lies on it.
+ */
+static void ways(void **state)
+{
+    static const int archs[] = {75, 89, 90, 120};
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        struct code code = {.size = 0};
+        struct sass_kernel kernel;
+        put_jump(&code, archs[i], 5, false); /* 0: to 5 */
+        put(&code, 0x7223, 0);
+        put(&code, 0x7984, 6 << 9);
+        put_jump(&code, archs[i], -2, false); /* 3: to 1 */
+        put_jump(&code, archs[i], 4, true);   /* 4: to 8 */
+        put(&code, 0x7223, 0);
+        put(&code, 0x7223, 0);
+        put(&code, 0x7223, 0);
+        put(&code, 0x7b1d, 0);
+        put_jump(&code, archs[i], -9, false); /* 9: to 0 */
+        put(&code, 0x794d, 0);
+        assert_int_equal(sass_mix_of(code.bytes, code.size, archs[i], &kernel), OSP_OK);
+        assert_int_equal(kernel.loop_at, 0);
+        assert_int_equal(kernel.loop.count, 6);
+        assert_int_equal(kernel.loop.of[SASS_FFMA], 3);
+        assert_int_equal(kernel.loop.of[SASS_LDS], 0);
+        assert_int_equal(kernel.loop.of[SASS_BAR], 1);
+    }
+}
+
 static void no_loop(void **state)
 {
     struct code code = {.size = 0};
@@ -83,7 +118,7 @@ static void no_loop(void **state)
     put(&code, 0x23c, 0);
     put(&code, 0x983, 4 << 9);
     put(&code, 0x94d, 0);
-    sass_mix_of(code.bytes, code.size, 80, &kernel);
+    assert_int_equal(sass_mix_of(code.bytes, code.size, 80, &kernel), OSP_OK);
     assert_int_equal(kernel.all.of[SASS_MMA], 1);
     assert_int_equal(kernel.all.of[SASS_LDL], 1);
     assert_int_equal(kernel.loop.count, 0);
@@ -353,9 +388,13 @@ static void against_nvidia(void **state) { print_message("NOT RUN: against cuda_
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loops),          cmocka_unit_test(no_loop),
-        cmocka_unit_test(embedded),       cmocka_unit_test_teardown(disassembled, scratch_empty),
-        cmocka_unit_test(hostile),        cmocka_unit_test(known_occupancy),
+        cmocka_unit_test(loops),
+        cmocka_unit_test(ways),
+        cmocka_unit_test(no_loop),
+        cmocka_unit_test(embedded),
+        cmocka_unit_test_teardown(disassembled, scratch_empty),
+        cmocka_unit_test(hostile),
+        cmocka_unit_test(known_occupancy),
         cmocka_unit_test(against_nvidia),
     };
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # make ptxas: registers, shared memory and occupancy of kernels on every architecture, as ptxas reports them. Prints a table, puts it
-# between the markers of README (empty: nowhere), and fails when a kernel spills registers to memory.
+# between the markers of README (empty: nowhere), and fails when a kernel has local memory: spilled registers, or an array whose
+# index is not known before it runs.
 #
 #     tools/ptxas.sh BUILD NVCC COMMIT README kernels/conv2d/01_naive ...
 #
@@ -61,10 +62,9 @@ $1 == "entry" { kernel = $2; if (!(kernel in known)) { known[kernel] = 1; order[
 $1 == "threads" { threads[kernel] = $2 }
 $1 == "dynamic" { dynamic[kernel] = "+" }
 /Compiling entry function/ { split($0, part, "\047"); at = part[2] }
-/spill stores/ {
-    for (i = 2; i <= NF; i++) if ($i == "spill" && $(i - 2) + 0 > 0) bytes[at, sm] += $(i - 2)
-    if ((at, sm) in bytes) { spills++; spilled = spilled "\n" at " on " sm ": " $0 }
-    if (bytes[at, sm] > most[at]) most[at] = bytes[at, sm]
+/bytes stack frame/ {
+    if ($1 > 0) { locals++; which = which "\n" at " on " sm ": " $0 }
+    if ($1 > most[at]) most[at] = $1
 }
 /Used [0-9]+ registers/ {
     for (i = 2; i <= NF; i++) {
@@ -74,9 +74,9 @@ $1 == "dynamic" { dynamic[kernel] = "+" }
 }
 END {
     printf "ptxas of nvcc %s, commit %s: registers a thread, and the share of a multiprocessor\047s warps that fit at once.\n", nvcc, commit
-    printf "Threads: the most that a block may have. Spilled: on the architecture where it is most. A + after shared memory: and more, as the\n"
-    printf "launch asks, which the share leaves out.\n\n"
-    printf "| kernel | threads | shared, bytes | spilled, bytes |"
+    printf "Threads: the most that a block may have. Local: spilled registers and arrays in memory, on the architecture where it is most.\n"
+    printf "A + after shared memory: and more, as the launch asks, which the share leaves out.\n\n"
+    printf "| kernel | threads | shared, bytes | local, bytes |"
     for (i = 1; i <= count; i++) if (sms[i] in seen) printf " %s |", sms[i]
     printf "\n|---|---|---|---|"
     for (i = 1; i <= count; i++) if (sms[i] in seen) printf "---|"
@@ -86,8 +86,8 @@ END {
             if (sms[i] in seen)
                 printf " %d, %d %% |", registers[order[k], sms[i]], occupancy(sms[i], threads[order[k]], registers[order[k], sms[i]], shared[order[k]])
     }
-    printf "\n\n%d kernels; %s.\n", kernels, spills ? spills " spills:" spilled : "no spills on any architecture"
-    exit spills > 0
+    printf "\n\n%d kernels; %s.\n", kernels, locals ? locals " times local memory:" which : "no spills and no local memory on any architecture"
+    exit locals > 0
 }' "$log" >"$build/ptxas.md" && verdict=0 || verdict=1
 cat "$build/ptxas.md"
 

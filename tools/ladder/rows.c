@@ -140,9 +140,9 @@ static void put_code(const struct rows *rows, FILE *stream)
     fprintf(stream,
             "\nWhat their machine code for sm_%d is made of. `blocks`: that a multiprocessor holds at once, `warps`: the share "
             "of its\n"
-            "warps that these fill, `by`: what stops one more; `loop`: instructions of the innermost loop that does the work, "
-            "and the\n"
-            "share of FFMA or MMA in it. Spills would be instructions on local memory.\n\n"
+            "warps that these fill, `by`: what stops one more; `loop`: instructions once round the loop that does the work, by "
+            "its\n"
+            "longest way, and the share of FFMA or MMA in it. Spills would be instructions on local memory.\n\n"
             "%-12s %-28s %7s %5s %7s %6s %6s %-9s | %5s %5s %4s %4s %5s %6s\n",
             rows->arch, "rung", "kernel", "threads", "regs", "shared", "blocks", "warps", "by", "loop", "FMA", "LDS", "LDG",
             "local", "share");

@@ -183,8 +183,8 @@ static osp_status add_kernel(struct elf *elf, const struct section *section, con
     struct sass_kernel *kernel = &list->items[list->count];
     *kernel = (struct sass_kernel){.arch = elf->arch};
     strcpy(kernel->name, name);
-    sass_mix_of(code, (size_t)section->size, elf->arch, kernel);
-    status = find_registers(elf, section->info & 0xffffff, &kernel->registers);
+    status = sass_mix_of(code, (size_t)section->size, elf->arch, kernel);
+    status = status ? status : find_registers(elf, section->info & 0xffffff, &kernel->registers);
     status = status ? status : find_shared(elf, name, &kernel->shared_bytes);
     list->count += !status;
     return status;

@@ -39,8 +39,10 @@ struct sass_kernel {
     int registers;    /* of a thread */
     int shared_bytes; /* static, of a block */
     struct sass_mix all;
-    struct sass_mix
-        loop; /* the innermost loop with the most FFMA and MMA, of equals the shortest; without any the longest; zeros: no loop */
+    /* Once round the loop that has the most FFMA and MMA of its own, not in loops within, by the way that has the most; of equal
+     * ways the longest, so the share is the least that it can be; of equal loops the shortest. Without any, the longest innermost
+     * loop; zeros: no loop. */
+    struct sass_mix loop;
     size_t loop_at; /* byte offset of its first instruction in the kernel */
 };
 
@@ -53,7 +55,8 @@ const char *sass_class_name(enum sass_class class); /* "FFMA" */
  * OSP_REFUSED: bytes that are not what they should be; OSP_MEMORY. */
 osp_status sass_read(const char *file, const unsigned char *data, size_t size, struct sass_kernel **out, int *count);
 
-/* The mix of a kernel's instructions and its main loop, into out->all, loop and loop_at; `arch` says how jumps are written. */
-void sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out);
+/* The mix of a kernel's instructions and its main loop, into out->all, loop and loop_at; `arch` says how jumps are written.
+ * OSP_MEMORY. */
+osp_status sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out);
 
 #endif

@@ -1,10 +1,13 @@
 /* Instructions of 16 bytes: what each does, and which of them are the main loop. */
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "runtime/backend.h"
 #include "sass.h"
 
-enum { INSTRUCTION = 16, OPCODE = 0x1ff, NOP = 0x118, BRANCH = 0x147 };
+enum { INSTRUCTION = 16, OPCODE = 0x1ff, NOP = 0x118 };
+enum { BRANCH = 0x147, INDIRECT_BRANCH = 0x149, EXIT = 0x14d, RETURN = 0x150, UNIFORM_BRANCH = 0x547 /* all 12 bits */ };
 
 static const struct {
     const char *name;
@@ -87,41 +90,91 @@ static int closes(const unsigned char *code, size_t at, int arch, size_t *start)
     return 1;
 }
 
-static int is_innermost(const unsigned char *code, size_t start, size_t end, int arch)
-{
-    size_t inner;
-    for (size_t at = start; at < end; at += INSTRUCTION)
-        if (closes(code, at, arch, &inner) && inner >= start)
-            return 0;
-    return 1;
-}
-
 static int work(const struct sass_mix *mix) { return mix->of[SASS_FFMA] + mix->of[SASS_MMA]; }
 
-/* Of two loops the one with more work; of equals the shorter, for the other is the same with questions asked; without work the
- * longer. */
-static int is_rather(const struct sass_mix *a, const struct sass_mix *b)
+/* Whether an instruction is for no lane but those whose predicate says so. Bits 12 to 14; 7 is always. */
+static int is_asked(const unsigned char *p) { return (word(p) >> 12 & 7) != 7 || (int)(word(p) & 0xfff) == UNIFORM_BRANCH; }
+
+/* Jumps that end a way. Not one out of the loop: that is of a lane that has parted from its warp, and is not taken here. */
+static int leaves(const unsigned char *p) { return opcode(p) == EXIT || opcode(p) == RETURN || opcode(p) == INDIRECT_BRANCH; }
+
+/* The way from an instruction on to the jump that closes the loop: the one with the most work, of equals the longest. */
+struct way {
+    int work, count; /* work -1: there is none */
+    size_t next;     /* instruction */
+};
+
+/* Marks what lies in loops within the loop, whose work is their own. 0: there are none. */
+static int mark_nested(const unsigned char *code, size_t start, size_t end, int arch, unsigned char *nested)
 {
-    if (work(a) != work(b))
-        return work(a) > work(b);
-    return work(a) ? a->count < b->count : a->count > b->count;
+    size_t inner;
+    int found = 0;
+    memset(nested, 0, (end - start) / INSTRUCTION + 1);
+    for (size_t at = start; at < end; at += INSTRUCTION)
+        if (closes(code, at, arch, &inner) && inner >= start) {
+            memset(nested + (inner - start) / INSTRUCTION, 1, (at - inner) / INSTRUCTION + 1);
+            found = 1;
+        }
+    return found;
 }
 
-void sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out)
+/* What a warp executes that goes once round the loop from start to end by the way with the most work: a branch that it jumps over
+ * is not in its way. Loops within are passed once, and their work does not count. */
+static struct sass_mix way_round(const unsigned char *code, size_t start, size_t end, int arch, struct way *ways,
+                                 const unsigned char *nested)
 {
+    struct sass_mix mix = {0};
+    size_t last = (end - start) / INSTRUCTION;
+    for (size_t i = last + 1; i-- > 0;) {
+        const unsigned char *p = code + start + i * INSTRUCTION;
+        int64_t to = opcode(p) == BRANCH ? target(p, start + i * INSTRUCTION, arch) - (int64_t)start : -1;
+        int within = to > (int64_t)(i * INSTRUCTION) && to <= (int64_t)(end - start) && to % INSTRUCTION == 0;
+        int jumps = i < last && within, stays = is_asked(p) || (!within && !leaves(p));
+        struct way way = {i == last ? 0 : -1, 0, last + 1}, jump = {-1, 0, 0};
+        if (i < last && stays && ways[i + 1].work >= 0)
+            way = (struct way){ways[i + 1].work, ways[i + 1].count, i + 1};
+        if (jumps)
+            jump = ways[to / INSTRUCTION], jump.next = (size_t)to / INSTRUCTION;
+        if (jump.work > way.work || (jump.work == way.work && jump.work >= 0 && jump.count > way.count))
+            way = jump;
+        struct sass_mix one = {0};
+        add(&one, p);
+        if (way.work >= 0 && !nested[i])
+            way.work += work(&one);
+        way.count += one.count;
+        ways[i] = way;
+    }
+    if (ways[0].work >= 0)
+        for (size_t i = 0; i <= last; i = ways[i].next)
+            add(&mix, code + start + i * INSTRUCTION);
+    return mix;
+}
+
+osp_status sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out)
+{
+    struct way *ways = malloc((size / INSTRUCTION + 1) * sizeof *ways);
+    unsigned char *nested = malloc(size / INSTRUCTION + 1);
     size_t start;
+    int most = 0;
     out->all = out->loop = (struct sass_mix){0};
     out->loop_at = 0;
-    for (size_t at = 0; at + INSTRUCTION <= size; at += INSTRUCTION) {
+    for (size_t at = 0; ways && nested && at + INSTRUCTION <= size; at += INSTRUCTION) {
         add(&out->all, code + at);
-        if (!closes(code, at, arch, &start) || !is_innermost(code, start, at, arch))
+        if (!closes(code, at, arch, &start))
             continue;
-        struct sass_mix loop = {0};
-        for (size_t i = start; i <= at; i += INSTRUCTION)
-            add(&loop, code + i);
-        if (is_rather(&loop, &out->loop)) {
+        int outer = mark_nested(code, start, at, arch, nested);
+        struct sass_mix loop = way_round(code, start, at, arch, ways, nested);
+        int done = ways[0].work;
+        /* Of equals the shorter, for the other is the same with questions asked; without work the longest that has none within.
+         */
+        if (done > most || (done == most && (done ? loop.count < out->loop.count : !outer && loop.count > out->loop.count))) {
+            most = done;
             out->loop = loop;
             out->loop_at = start;
         }
     }
+    osp_status status = ways && nested ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory for the instructions of a kernel");
+    free(ways);
+    free(nested);
+    return status;
 }
