@@ -99,7 +99,7 @@ extern "C" const struct cuda_image CUDA_IMAGE; /* kernels.mk names it after the 
 /* ---- What needs an instruction of its own: one asm statement on the GPU, a call in the emulator --------------- */
 
 /* Starts copying BYTES (4, 8, 16) from global to shared memory; of them `valid` are read and the rest are zeroed. sm_80 and up. */
-template <int BYTES> CUDA_DEVICE void cuda_copy_async(void *shared, const void *global, int valid = BYTES)
+template <int BYTES> CUDA_DEVICE void cuda_copy_async(void *shared, const void *global, int valid = BYTES CUDA_CALLER)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     unsigned to = (unsigned)__cvta_generic_to_shared(shared);
@@ -108,7 +108,7 @@ template <int BYTES> CUDA_DEVICE void cuda_copy_async(void *shared, const void *
     else
         asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global), "n"(BYTES), "r"(valid) : "memory");
 #elif !defined(__CUDACC__)
-    emu::copy_async(shared, global, BYTES, valid);
+    emu::copy_async(shared, global, BYTES, valid, caller);
 #endif
 }
 

@@ -12,15 +12,22 @@
 #include "kernels/cuda.h"
 #include "kernels/emu/emu_ctl.h"
 
-enum { INVALID_CONTEXT = 201, MAX_DEVICES = 256, MAX_MODE = 40 };
-enum { SHARED_PER_BLOCK = 227 << 10, SHARED_PER_MULTIPROCESSOR = 228 << 10, L2_BYTES = 50 << 20 }; /* those of sm_90 */
+enum { INVALID_CONTEXT = 201, MAX_DEVICES = 256, MAX_MODE = 80 };
+enum { L2_BYTES = 50 << 20, MOST_MULTIPROCESSORS = 1024 };
+
+/* What a block may ask for and what a multiprocessor has of shared memory, in KiB. */
+static const struct emu_arch {
+    int arch, shared_per_block, shared_per_multiprocessor;
+} archs[] = {{90, 227, 228}, {75, 64, 64}, {80, 163, 164}, {86, 99, 100}, {89, 99, 100}, {100, 227, 228}, {120, 99, 100}};
 
 struct emu_device {
     char mode[MAX_MODE];
     const struct emu_table *emu;
     uint64_t seed;
     int workers;
-    unsigned checks;
+    unsigned checks, sample;
+    int multiprocessors; /* that it says to have */
+    const struct emu_arch *arch;
     int users;
 };
 
@@ -43,6 +50,7 @@ static int enter(void)
         emu->set_seed(current->seed);
         emu->set_workers(current->workers);
         emu->set_checks(current->checks);
+        emu->set_sample(current->sample);
         applied = current;
     }
     return 1;
@@ -132,19 +140,19 @@ static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdev
 {
     switch ((int)attribute) {
     case CUDA_MULTIPROCESSOR_COUNT:
-        *value = devices[device].workers;
+        *value = devices[device].multiprocessors;
         return 0;
     case CUDA_COMPUTE_CAPABILITY_MAJOR:
-        *value = 9;
+        *value = devices[device].arch->arch / 10;
         return 0;
     case CUDA_COMPUTE_CAPABILITY_MINOR:
-        *value = 0;
+        *value = devices[device].arch->arch % 10;
         return 0;
     case CUDA_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
-        *value = SHARED_PER_BLOCK;
+        *value = devices[device].arch->shared_per_block << 10;
         return 0;
     case CUDA_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
-        *value = SHARED_PER_MULTIPROCESSOR;
+        *value = devices[device].arch->shared_per_multiprocessor << 10;
         return 0;
     case CUDA_L2_CACHE_SIZE:
         *value = L2_BYTES;
@@ -326,7 +334,14 @@ static const struct cuda_driver table = {
 
 static struct osp_space_counts space_counts(const struct emu_space_work *work)
 {
-    return (struct osp_space_counts){work->requests, work->lanes, work->bytes, work->units, work->ideal_units};
+    return (struct osp_space_counts){.requests = work->requests,
+                                     .lanes = work->lanes,
+                                     .bytes = work->bytes,
+                                     .read = work->read,
+                                     .units = work->units,
+                                     .ideal = work->ideal_units,
+                                     .lines = work->lines,
+                                     .once = work->once};
 }
 
 int emu_counts(CUcontext context, int i, struct osp_kernel_counts *out)
@@ -338,8 +353,15 @@ int emu_counts(CUcontext context, int i, struct osp_kernel_counts *out)
     int found = emu->work(i, &work);
     leave(EMU_OK);
     if (found)
-        *out = (struct osp_kernel_counts){
-            work.kernel, work.launches, work.blocks, work.threads, space_counts(&work.global), space_counts(&work.shared)};
+        *out = (struct osp_kernel_counts){.kernel = work.kernel,
+                                          .launches = work.launches,
+                                          .blocks = work.blocks,
+                                          .threads = work.threads,
+                                          .dynamic_shared = (int64_t)work.dynamic_shared,
+                                          .barriers = work.barriers,
+                                          .copy_waits = work.copy_waits,
+                                          .global = space_counts(&work.global),
+                                          .shared = space_counts(&work.shared)};
     return found;
 }
 
@@ -370,7 +392,42 @@ static osp_status open_checked(const struct emu_table **out)
     return OSP_OK;
 }
 
-/* "shuffled=7" to its parts. */
+/* A number that ends at a comma or with the text; -1: there is none, or it is not in 1..most. */
+static long long number_at(const char *text, long long most)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    return end && (!*end || *end == ',') && !errno && number >= 1 && number <= (unsigned long long)most ? (long long)number : -1;
+}
+
+/* ",multiprocessors=40,arch=75": what the device says of itself; ",blocks=8": how many of a launch are counted. */
+static osp_status parse_options(const char *mode, const char *at, struct emu_device *out)
+{
+    while (*at == ',') {
+        long long blocks = strncmp(at, ",blocks=", 8) ? 0 : number_at(at + 8, UINT32_MAX);
+        long long count = strncmp(at, ",multiprocessors=", 17) ? 0 : number_at(at + 17, MOST_MULTIPROCESSORS);
+        long long arch = strncmp(at, ",arch=", 6) ? 0 : number_at(at + 6, 999);
+        size_t i = 0, all = sizeof archs / sizeof *archs;
+        while (arch > 0 && i < all && archs[i].arch != arch)
+            i++;
+        if (i == all || blocks + count + arch <= 0 || (blocks && !(out->checks & EMU_COUNT)))
+            break;
+        out->sample = blocks ? (unsigned)blocks : out->sample;
+        out->multiprocessors = count ? (int)count : out->multiprocessors;
+        out->arch = arch ? &archs[i] : out->arch;
+        at += 1 + strcspn(at + 1, ",");
+    }
+    if (*at)
+        return osp_fail(
+            OSP_USAGE,
+            "emu: mode \"%s\": found \"%s\"; allowed are ,multiprocessors=1 to %d, ,arch=75, 80, 86, 89, 90, 100 or 120, and "
+            "with count ,blocks=N",
+            mode, at, MOST_MULTIPROCESSORS);
+    return OSP_OK;
+}
+
+/* "shuffled=7,multiprocessors=40,arch=75" to its parts. */
 static osp_status parse_mode(const char *mode, struct emu_device *out)
 {
     static const struct {
@@ -381,22 +438,21 @@ static osp_status parse_mode(const char *mode, struct emu_device *out)
                  {"shuffled", 1, 0, 0},
                  {"check", 0, 1, EMU_CHECK_MEMORY | EMU_CHECK_RACES},
                  {"count", 0, 1, EMU_CHECK_MEMORY | EMU_COUNT}};
-    size_t length = strcspn(mode, "=");
-    const char *seed = mode[length] ? mode + length + 1 : NULL;
-    char *end = NULL;
+    size_t length = strcspn(mode, "=,"), head = strcspn(mode, ",");
+    const char *seed = mode[length] == '=' ? mode + length + 1 : NULL;
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (strlen(modes[i].name) != length || strncmp(mode, modes[i].name, length) != 0)
             continue;
         if (modes[i].seeded == !seed || strlen(mode) >= MAX_MODE)
             break;
-        errno = 0;
-        unsigned long long number = seed ? strtoull(seed, &end, 10) : 0;
-        if (seed && (*seed < '0' || *seed > '9' || *end || errno || !number))
+        long long number = seed ? number_at(seed, INT64_MAX) : 0;
+        if (number < 0)
             break;
         snprintf(out->mode, sizeof out->mode, "%s", mode);
-        out->seed = number;
+        out->seed = (uint64_t)number;
         out->checks = modes[i].checks;
-        return modes[i].checked ? open_checked(&out->emu) : OSP_OK;
+        osp_status status = parse_options(mode, mode + head, out);
+        return status || !modes[i].checked ? status : open_checked(&out->emu);
     }
     return osp_fail(OSP_USAGE, "emu: mode \"%s\"; allowed are fast, shuffled=SEED with a seed from 1, check and count", mode);
 }
@@ -404,12 +460,13 @@ static osp_status parse_mode(const char *mode, struct emu_device *out)
 osp_status emu_driver_open(const char *mode, int *threads, const struct cuda_driver **out, int *device)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct emu_device asked = {.emu = emu_interface(), .workers = *threads > 0 ? *threads : (int)cores};
+    struct emu_device asked = {.emu = emu_interface(), .workers = *threads > 0 ? *threads : (int)cores, .arch = archs};
     osp_status status = parse_mode(mode ? mode : "fast", &asked);
     if (status)
         return status;
     if (asked.emu->checked)
         asked.workers = 1;
+    asked.multiprocessors = asked.multiprocessors ? asked.multiprocessors : asked.workers;
     pthread_mutex_lock(&lock);
     int i = 0;
     while (i < device_count && (strcmp(devices[i].mode, asked.mode) != 0 || devices[i].workers != asked.workers))

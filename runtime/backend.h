@@ -58,7 +58,7 @@ struct osp_device_options {
     const char *isa;    /* NULL: best */
     const char *driver; /* cuda: a path, or "ptx"; NULL: the system's */
     int device;         /* cuda: which GPU, from 0 */
-    const char *emu;    /* emu: "fast", "shuffled=SEED", "check", "count"; NULL: fast */
+    const char *emu;    /* emu: as in osprey.h, struct osp_session_options; NULL: fast */
 };
 
 /* What a rung keeps for a node between runs: packed weights, library plans. */

@@ -116,7 +116,8 @@ struct osp_session_options {
     int keep;            /* 1: keep every intermediate value for osp_session_value (no memory is shared between values) */
     const char *driver;  /* cuda: the driver library's path, or "ptx" for the one that interprets PTX; NULL: OSPREY_CUDA_DRIVER, or the system's */
     int device;          /* cuda: which GPU, from 0 */
-    const char *emu;     /* emu: "fast", "shuffled=SEED", "check" or "count"; NULL: fast */
+    const char *emu;     /* emu: "fast", "shuffled=SEED", "check" or "count"; NULL: fast. Behind it: ",multiprocessors=40,arch=75": as
+                            what kind of device it poses; ",blocks=8" behind count: of each launch so many are run and stand for all */
     int graph;           /* cuda, emu: 1: each plan is captured once as a graph and replayed; its nodes then have no times of their own */
 };
 
@@ -227,11 +228,17 @@ struct osp_space_counts {
     int64_t requests;
     int64_t lanes;         /* that took part, over all requests: 32 a request at best */
     int64_t bytes;         /* that lanes asked for */
+    int64_t read;          /* of them, those that were loaded into registers */
     int64_t units, ideal;  /* global: sectors of 32 bytes that were touched; shared: passes over its 32 banks; and the fewest possible */
+    int64_t lines;         /* global: lines of 128 bytes that were touched */
+    int64_t once;          /* global: sectors, each once for each block that touched it */
 };
 struct osp_kernel_counts {
     const char *kernel; /* the name on the device: "conv2d_register_..." */
     int64_t launches, blocks, threads;
+    int64_t dynamic_shared; /* bytes of a block, asked for by its launch; the most */
+    int64_t barriers;       /* that blocks came to */
+    int64_t copy_waits;     /* for copies made beside the work (cp.async), of threads */
     struct osp_space_counts global, shared;
 };
 /* The i-th kernel of the last run, in the order of their first launches. Returns 0 past the last one; at once, where nothing is counted:

@@ -61,8 +61,10 @@ static int parse(struct detect *d, int argc, char **argv, char **rest, int *rest
          "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0,
          0},
         {"device", 0, OPTION_INT, &d->session_options.device, "N", "cuda: which GPU, from 0", 0, 255},
-        {"emu", 0, OPTION_TEXT, &d->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0,
-         0},
+        {"emu", 0, OPTION_TEXT, &d->session_options.emu, "MODE",
+         "emu: fast, shuffled=SEED, check or count (default: fast); behind it\nmay stand ,multiprocessors=N and ,arch=80: what "
+         "it poses as",
+         0, 0},
         {"graph", 0, OPTION_FLAG, &d->session_options.graph, NULL, "cuda, emu: run the network as one captured graph", 0, 0},
         {"use", 0, OPTION_TEXT, &d->session_options.use, "OP=RUNG",
          "pin a kernel, for all layers or for one (NODE:OP=RUNG);\nmore with commas", 0, 0},

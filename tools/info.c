@@ -49,8 +49,10 @@ static int parse(struct info *info, int argc, char **argv, char **rest, int *res
          "cuda: the driver library, or ptx for the one that interprets\nPTX (default: $OSPREY_CUDA_DRIVER, or libcuda.so.1)", 0,
          0},
         {"device", 0, OPTION_INT, &info->session_options.device, "N", "cuda: which GPU, from 0", 0, 255},
-        {"emu", 0, OPTION_TEXT, &info->session_options.emu, "MODE", "emu: fast, shuffled=SEED, check or count (default: fast)", 0,
-         0},
+        {"emu", 0, OPTION_TEXT, &info->session_options.emu, "MODE",
+         "emu: fast, shuffled=SEED, check or count (default: fast); behind it\nmay stand ,multiprocessors=N and ,arch=80: what "
+         "it poses as",
+         0, 0},
         {"use", 0, OPTION_TEXT, &info->session_options.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
         {.name = NULL}};
     info->batch = 1;

@@ -8,11 +8,13 @@ namespace emu
 
 static bool aligned(const void *pointer, int bytes) { return (uintptr_t)pointer % (unsigned)bytes == 0; }
 
-void copy_async(void *shared, const void *global, int bytes, int valid)
+void copy_async(void *shared, const void *global, int bytes, int valid, Site site)
 {
     Worker &w = *worker;
     Fiber *me = w.current();
     uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+    if (checked)
+        pc = check_copy_site(site, pc);
     if ((bytes != 4 && bytes != 8 && bytes != 16) || valid < 0 || valid > bytes) {
         report("copy-size", Where(pc, shared), "a copy of %d bytes, %d of them valid: 4, 8 or 16, and no more valid than that",
                bytes, valid);
@@ -31,6 +33,8 @@ void copy_async(void *shared, const void *global, int bytes, int valid)
     if (checked) {
         if (valid)
             check_access(global, (unsigned)valid, ASYNC, pc);
+        else
+            check_idle(ASYNC, pc);
         check_access(shared, (unsigned)bytes, STORE | ASYNC, pc);
         check_copy_begun(to, (size_t)bytes);
     }
@@ -60,6 +64,8 @@ void copy_wait(int pending, Site site)
     if (mutated(site, true))
         pending++;
     visit(w, site, EMU_COPY_WAIT, 1);
+    if (checked)
+        check_copy_wait();
     Fiber *me = w.current();
     Copies &mine = w.copies[me->linear];
     int finished = (int)mine.groups.size() - pending;

@@ -1,6 +1,8 @@
 /* Every access of a kernel against one byte of state for each byte of device memory: allocated, written, a copy under way. */
 #include "check.h"
 
+#include <map>
+
 #include <sys/mman.h>
 
 #include "report.h"
@@ -112,6 +114,24 @@ void check_access(const void *address, unsigned bytes, unsigned flags, uintptr_t
         count_access(me, shared ? (uint64_t)(at - w.shared) : offset, bytes, flags, pc);
 }
 
+void check_idle(unsigned flags, uintptr_t pc)
+{
+    if (self && settings.checks & EMU_COUNT)
+        count_access(worker->current(), 0, 0, flags, pc);
+}
+
+uintptr_t check_copy_site(Site site, uintptr_t pc)
+{
+    static std::map<std::pair<const char *, int>, uintptr_t> first;
+    return settings.checks & EMU_COUNT ? first.emplace(std::make_pair(site.file, site.line), pc).first->second : pc;
+}
+
+void check_copy_wait()
+{
+    if (settings.checks & EMU_COUNT)
+        count_copy_wait();
+}
+
 /* ---- A launch, a block ----------------------------------------------------------------------- */
 
 void check_launch_begin(const Launch &launch)
@@ -136,12 +156,19 @@ static void count_all(const Worker &w)
             count_warp(w, i);
 }
 
-void check_block_end(Worker &w) { count_all(w); }
+void check_block_end(Worker &w)
+{
+    count_all(w);
+    if (settings.checks & EMU_COUNT)
+        count_block_end();
+}
 
 void check_barrier(Worker &w)
 {
     race_barrier();
     count_all(w);
+    if (settings.checks & EMU_COUNT)
+        count_barrier();
 }
 
 void check_warp_done(Worker &w, int warp, const WarpOp &op)

@@ -27,6 +27,11 @@ void check_allocated(const char *at, size_t bytes);
 void check_freed(const char *at, size_t bytes);
 void check_filled(const char *at, size_t bytes);
 long check_unfilled(const char *at, size_t bytes); /* the first byte that was never written, or -1 */
+/* This lane takes part in an instruction that touches nothing for it: it stays in step with its warp. */
+void check_idle(unsigned flags, uintptr_t pc);
+/* One instruction for all calls of a site: the first that came. The host's compiler may have made one for each way through. */
+uintptr_t check_copy_site(Site site, uintptr_t pc);
+void check_copy_wait();
 /* A copy under way: its bytes may not be touched; then they are there, written by this thread. */
 void check_copy_begun(const char *at, size_t bytes);
 void check_copy_made(const Worker &w, const Fiber *me, const char *at, size_t bytes);
@@ -42,8 +47,11 @@ void race_copy_made(const Worker &w, const Fiber *me, size_t offset, size_t byte
 void check_fence(const Fiber *me);
 
 /* ---- count.cpp: what each thread accessed since its warp was last together ---- */
-void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned flags, uintptr_t pc);
+void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned flags, uintptr_t pc); /* 0 bytes: idle */
 void count_warp(const Worker &w, int warp);
+void count_block_end();
+void count_barrier();
+void count_copy_wait();
 void count_launch(const Launch &launch);
 
 } // namespace emu

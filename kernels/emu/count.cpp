@@ -1,9 +1,13 @@
-/* Requests. Each lane logs its accesses; when the warp is together again, the logs are laid side by side: the k-th time that each
- * lane came to an instruction is one request of the warp. Of a request: the sectors of 32 bytes that it touches in global memory,
- * the passes that it takes over the 32 banks of shared memory, and the fewest that it could have taken. */
+/* Requests. Each lane logs its accesses; when the warp is together again, the logs are laid side by side: lanes that did the same
+ * were at the same instruction together, and of lanes that went different ways those go on first whom the others will not meet
+ * where they are. Of a request: the sectors of 32 bytes that it touches in global memory, the passes that it takes
+ * over the 32 banks of shared memory, and the fewest that it could have taken. */
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <unordered_map>
+
+#include <sys/mman.h>
 
 #include "check.h"
 #include "report.h"
@@ -14,7 +18,8 @@ namespace emu
 struct Entry {
     uint64_t address;
     uint32_t pc;
-    uint8_t bytes, flags;
+    uint8_t bytes, flags; /* 0 bytes: the lane is there, and touches nothing */
+    bool same(const Entry &other) const { return pc == other.pc && flags == other.flags; }
 };
 static std::vector<Entry> logs[MAX_THREADS];
 
@@ -28,7 +33,7 @@ struct Counter {
     const char *kernel;
     uint32_t pc;
     uint8_t bytes, flags;
-    long requests, lanes, sectors, ideal_sectors, wavefronts, ideal_wavefronts;
+    long requests, lanes, sectors, ideal_sectors, wavefronts, ideal_wavefronts, lines, once;
 };
 struct CounterKey {
     const char *kernel;
@@ -47,6 +52,31 @@ static std::vector<struct emu_kernel_work> work; /* launches; accesses are added
 static std::vector<struct emu_access> summary;
 static std::vector<std::string> summary_files;
 static bool summarised;
+static std::map<const char *, long> counted; /* blocks that ran, where not all did */
+static size_t running;                       /* of `work`, what the launch is that runs */
+
+/* The last block that touched each sector, by number. */
+static uint32_t *touched;
+static uint32_t block_number = 1;
+
+void count_block_end() { block_number++; }
+void count_barrier() { work[running].barriers++; }
+void count_copy_wait() { work[running].copy_waits++; }
+
+/* Whether this block is there for the first time. */
+static bool is_new(uint64_t sector)
+{
+    if (!touched) {
+        void *map = mmap(nullptr, region.bytes / 32 * sizeof *touched, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        touched = map == MAP_FAILED ? nullptr : static_cast<uint32_t *>(map);
+    }
+    if (touched && touched[sector] == block_number)
+        return false;
+    if (touched)
+        touched[sector] = block_number;
+    return true;
+}
 
 void count_access(const Fiber *me, uint64_t address, unsigned bytes, unsigned flags, uintptr_t pc)
 {
@@ -60,8 +90,11 @@ void count_launch(const Launch &launch)
     if (found == work.end())
         found = work.insert(found, {.kernel = launch.kernel->name});
     long blocks = (long)launch.grid.x * launch.grid.y * launch.grid.z;
+    running = (size_t)(found - work.begin());
     found->launches++;
     found->blocks += blocks;
+    found->dynamic_shared = std::max(found->dynamic_shared, launch.dynamic);
+    counted[launch.kernel->name] += launch.order.empty() ? blocks : (long)launch.order.size();
     found->threads += blocks * launch.block.x * launch.block.y * launch.block.z;
 }
 
@@ -87,6 +120,10 @@ static void count_sectors(Counter &counter, const Lane *lanes, int count)
     sort_unique(sectors, sector_count);
     sort_unique(addresses, address_count);
     counter.sectors += sector_count;
+    for (int i = 0; i < sector_count; i++) {
+        counter.lines += i == 0 || sectors[i] / 4 != sectors[i - 1] / 4;
+        counter.once += is_new(sectors[i]);
+    }
     counter.ideal_sectors += (address_count * counter.bytes + 31) / 32;
 }
 
@@ -119,6 +156,8 @@ static void count_wavefronts(Counter &counter, const Lane *lanes, int count)
 
 static void count_request(const char *kernel, const Entry &entry, const Lane *lanes, int count)
 {
+    if (!count)
+        return;
     CounterKey key = {kernel, entry.pc, (uint16_t)(entry.bytes << 8 | entry.flags)};
     Counter &counter = counters[key];
     counter.kernel = kernel;
@@ -136,7 +175,7 @@ static void count_request(const char *kernel, const Entry &entry, const Lane *la
 /* ---- A warp ---------------------------------------------------------------------------------- */
 
 /* All lanes that did anything did the same: the k-th entries are the k-th request. */
-static bool count_uniform(const char *kernel, std::vector<Entry> *warp_logs)
+static bool is_uniform(const std::vector<Entry> *warp_logs)
 {
     const std::vector<Entry> *one = nullptr;
     for (int lane = 0; lane < 32; lane++) {
@@ -146,47 +185,94 @@ static bool count_uniform(const char *kernel, std::vector<Entry> *warp_logs)
         if (!one)
             one = &log;
         else if (log.size() != one->size() ||
-                 !std::equal(log.begin(), log.end(), one->begin(),
-                             [](const Entry &a, const Entry &b) { return a.pc == b.pc && a.flags == b.flags; }))
+                 !std::equal(log.begin(), log.end(), one->begin(), [](const Entry &a, const Entry &b) { return a.same(b); }))
             return false;
-    }
-    for (size_t k = 0; one && k < one->size(); k++) {
-        Lane lanes[32];
-        int count = 0;
-        for (int lane = 0; lane < 32; lane++)
-            if (!warp_logs[lane].empty())
-                lanes[count++] = {warp_logs[lane][k].address, lane};
-        count_request(kernel, (*one)[k], lanes, count);
     }
     return true;
 }
 
-/* Lanes went different ways: the k-th time at an instruction is found for each by itself. */
-static void count_divergent(const char *kernel, std::vector<Entry> *warp_logs)
+/* Bytes that a lane moves at once are those of any lane that moves some. */
+static void count_lanes(const char *kernel, Entry entry, const Entry *entries, const int *numbers, int count)
 {
-    struct Time {
-        uint32_t pc, time;
-        int lane;
-        Entry entry;
-        bool operator<(const Time &o) const { return std::tie(pc, time, lane) < std::tie(o.pc, o.time, o.lane); }
-    };
-    std::vector<Time> visits;
-    for (int lane = 0; lane < 32; lane++) {
-        std::unordered_map<uint64_t, uint32_t> times;
-        for (const Entry &entry : warp_logs[lane])
-            visits.push_back({entry.pc, times[(uint64_t)entry.pc << 8 | entry.flags]++, lane, entry});
+    Lane lanes[32];
+    int moving = 0;
+    for (int i = 0; i < count; i++)
+        if (entries[i].bytes) {
+            entry.bytes = std::max(entry.bytes, entries[i].bytes);
+            lanes[moving++] = {entries[i].address, numbers[i]};
+        }
+    count_request(kernel, entry, lanes, moving);
+}
+
+/* Where each lane is in its log. */
+struct Heads {
+    const std::vector<Entry> *logs;
+    size_t at[32];
+
+    const Entry *of(int lane) const { return at[lane] < logs[lane].size() ? &logs[lane][at[lane]] : nullptr; }
+    /* How many instructions lane does before it comes to this one; AHEAD: it does not soon. */
+    static constexpr size_t AHEAD = 64;
+    size_t distance(int lane, const Entry &entry) const
+    {
+        size_t end = std::min(logs[lane].size(), at[lane] + AHEAD);
+        for (size_t i = at[lane]; i < end; i++)
+            if (logs[lane][i].same(entry))
+                return i - at[lane];
+        return AHEAD;
     }
-    std::sort(visits.begin(), visits.end());
-    for (size_t i = 0; i < visits.size();) {
-        Lane lanes[32];
-        int count = 0;
-        size_t k = i;
-        for (; k < visits.size() && visits[k].pc == visits[i].pc && visits[k].time == visits[i].time &&
-               visits[k].entry.flags == visits[i].entry.flags && count < 32;
-             k++)
-            lanes[count++] = {visits[k].entry.address, visits[k].lane};
-        count_request(kernel, visits[i].entry, lanes, count);
-        i = k;
+};
+
+/* Which instruction is next, of those that lanes have come to: the one that the others are farthest from, for at the others they
+ * will meet; of equals the first in the program. NULL: all logs are at their ends. */
+static const Entry *next_of(const Heads &heads)
+{
+    const Entry *found[32], *best = nullptr;
+    int lane_of[32], count = 0;
+    for (int lane = 0; lane < 32; lane++) {
+        const Entry *head = heads.of(lane);
+        int i = 0;
+        while (head && i < count && !found[i]->same(*head))
+            i++;
+        if (head && i == count) {
+            found[count] = head;
+            lane_of[count++] = lane;
+        }
+    }
+    for (size_t i = 0, farthest = 0; i < (size_t)count; i++) {
+        size_t nearest = Heads::AHEAD;
+        for (int k = 0; count > 1 && k < count; k++)
+            if (k != (int)i)
+                nearest = std::min(nearest, heads.distance(lane_of[k], *found[i]));
+        if (!best || nearest > farthest ||
+            (nearest == farthest && std::tie(found[i]->pc, found[i]->flags) < std::tie(best->pc, best->flags))) {
+            best = found[i];
+            farthest = nearest;
+        }
+    }
+    return best;
+}
+
+static void count_steps(const char *kernel, const std::vector<Entry> *warp_logs, bool uniform)
+{
+    Heads heads = {warp_logs, {}};
+    int any = 0;
+    while (any < 31 && warp_logs[any].empty())
+        any++;
+    for (;;) {
+        const Entry *next = uniform ? heads.of(any) : next_of(heads);
+        Entry entries[32];
+        int numbers[32], count = 0;
+        if (!next)
+            return;
+        for (int lane = 0; lane < 32; lane++) {
+            const Entry *head = heads.of(lane);
+            if (!head || !head->same(*next))
+                continue;
+            entries[count] = *head;
+            heads.at[lane]++;
+            numbers[count++] = lane;
+        }
+        count_lanes(kernel, *next, entries, numbers, count);
     }
 }
 
@@ -195,8 +281,7 @@ void count_warp(const Worker &w, int warp)
     std::vector<Entry> *warp_logs = logs + warp * 32;
     const char *kernel = w.launch->kernel->name;
     summarised = false;
-    if (!count_uniform(kernel, warp_logs))
-        count_divergent(kernel, warp_logs);
+    count_steps(kernel, warp_logs, is_uniform(warp_logs));
     for (int lane = 0; lane < 32; lane++)
         warp_logs[lane].clear();
 }
@@ -264,7 +349,17 @@ int work_get(int i, struct emu_kernel_work *out)
         space.bytes += counter.lanes * counter.bytes;
         space.units += counter.sectors + counter.wavefronts;
         space.ideal_units += counter.ideal_sectors + counter.ideal_wavefronts;
+        space.read += counter.flags & (STORE | ATOMIC | ASYNC) ? 0 : counter.lanes * counter.bytes;
+        space.lines += counter.lines;
+        space.once += counter.once;
     }
+    double share = (double)out->blocks / (double)counted[out->kernel];
+    out->barriers = std::lround((double)out->barriers * share);
+    out->copy_waits = std::lround((double)out->copy_waits * share);
+    for (struct emu_space_work *space : {&out->global, &out->shared})
+        for (long *number : {&space->requests, &space->lanes, &space->bytes, &space->units, &space->ideal_units, &space->read,
+                             &space->lines, &space->once})
+            *number = std::lround((double)*number * share);
     return 1;
 }
 
@@ -272,6 +367,7 @@ void accesses_clear()
 {
     counters.clear();
     work.clear();
+    counted.clear();
     summarised = false;
 }
 

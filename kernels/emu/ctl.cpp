@@ -51,6 +51,7 @@ static void set_seed(uint64_t seed)
 static void set_checks(unsigned checks) { settings.checks = checked ? checks : 0; }
 static void set_memory(size_t bytes) { settings.memory = bytes; }
 static void set_shared_limit(size_t bytes) { settings.shared_limit = bytes; }
+static void set_sample(unsigned blocks) { settings.sample = blocks; }
 static void set_watchdog(double seconds) { settings.watchdog = seconds; }
 
 static void omit(const char *file, int line) { mutation = Mutation{file, line, false}; }
@@ -93,6 +94,7 @@ extern "C" __attribute__((visibility("default"))) const struct emu_table *emu_in
         .set_checks = set_checks,
         .set_memory = set_memory,
         .set_shared_limit = set_shared_limit,
+        .set_sample = set_sample,
         .set_watchdog = set_watchdog,
         .see_through = see_through,
         .alloc = memory_alloc,

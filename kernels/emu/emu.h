@@ -128,8 +128,9 @@ void threadfence();
 void *shared_static(const void *key, size_t bytes, const char *name);
 void *shared_dynamic();
 
-/* Starts copying `bytes` (4, 8, 16), the first `valid` of them from global memory, zeros after. Nothing moves before the wait. */
-void copy_async(void *shared, const void *global, int bytes, int valid);
+/* Starts copying `bytes` (4, 8, 16), the first `valid` of them from global memory, zeros after. Nothing moves before the wait.
+ * `site`: one instruction of the warp, however many calls the host's compiler makes of it. */
+void copy_async(void *shared, const void *global, int bytes, int valid, Site site = here());
 void copy_commit();
 void copy_wait(int pending, Site site = here());
 

@@ -64,10 +64,14 @@ struct emu_access {
 struct emu_space_work {
     long requests, lanes, bytes;
     long units, ideal_units; /* global: sectors; shared: wavefronts */
+    long read;               /* of `bytes`, those that were read, copies not counted */
+    long lines, once;        /* global: 128-byte lines, summed over requests; sectors, each once for each block that touches it */
 };
 struct emu_kernel_work {
     const char *kernel;
     long launches, blocks, threads;
+    size_t dynamic_shared;     /* bytes of a block, the largest of its launches */
+    long barriers, copy_waits; /* of blocks; of threads */
     struct emu_space_work global, shared;
 };
 
@@ -102,6 +106,8 @@ struct emu_table {
     void (*set_checks)(unsigned checks);    /* EMU_*; the start: memory and races where checked, else nothing */
     void (*set_memory)(size_t bytes);       /* the device's size: more cannot be allocated. The start: 8 GiB */
     void (*set_shared_limit)(size_t bytes); /* shared memory a block may have on request: 227 KiB, the start; 99 KiB for sm_86 */
+    void (*set_sample)(unsigned blocks);   /* of each launch only so many blocks run, one from each part of the grid, and work() counts
+                                              them for all. What they compute is not whole: fill what kernels read. 0, the start: all */
     void (*set_watchdog)(double seconds);  /* a kernel that makes no progress for so long has failed. The start: 20 s; 0: never */
     void (*see_through)(const char *file); /* accesses in this file (its end, "wrappers.h") are put to the line that called it */
 

@@ -32,6 +32,7 @@ struct Settings {
     unsigned checks = checked ? EMU_CHECK_MEMORY | EMU_CHECK_RACES : 0;
     size_t memory = size_t(8) << 30, shared_limit = 227 * KIB;
     double watchdog = 20;
+    unsigned sample = 0; /* blocks of a launch that run; 0: all */
 };
 extern Settings settings;
 
@@ -56,7 +57,7 @@ struct Launch {
     size_t dynamic; /* bytes of shared memory */
     std::vector<char> packed;
     unsigned number = 0;
-    std::vector<unsigned> order; /* of the blocks; empty: natural */
+    std::vector<unsigned> order; /* of the blocks that run; empty: all, as they come */
     std::atomic<unsigned> next{0};
     std::atomic<bool> failed{false};
     Launch(const Kernel *its_kernel, dim3 its_grid, dim3 its_block, size_t its_dynamic)

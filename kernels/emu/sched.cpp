@@ -332,7 +332,7 @@ static void run_blocks(Launch &launch, int number)
 {
     Worker &w = *worker_number(number);
     ThreadRoom room;
-    unsigned blocks = launch.grid.x * launch.grid.y * launch.grid.z;
+    unsigned blocks = launch.order.empty() ? launch.grid.x * launch.grid.y * launch.grid.z : (unsigned)launch.order.size();
     worker = &w;
     w.launch = &launch;
     w.main = context_of_thread(room);
@@ -448,6 +448,12 @@ void launch_run(Launch &launch)
             launch.order[i] = (unsigned)i;
         for (size_t i = blocks; i > 1; i--)
             std::swap(launch.order[i - 1], launch.order[random.below(i)]);
+    } else if (settings.sample && settings.sample < blocks) {
+        Random random(blocks);
+        for (size_t i = 0; i < settings.sample; i++) { /* one from each part of the grid */
+            size_t first = blocks * i / settings.sample, end = blocks * (i + 1) / settings.sample;
+            launch.order.push_back((unsigned)(first + random.below(end - first)));
+        }
     }
     if (checked)
         check_launch_begin(launch);

@@ -165,6 +165,38 @@ static void take_counts(const struct bound *b, struct climb *out)
         out->kernel_count++;
 }
 
+/* Memory that kernels read and no other kernel has written whole. */
+static osp_status clear(const struct bound *b, void *data, size_t bytes)
+{
+    void *zeros = data && bytes ? calloc(bytes, 1) : NULL;
+    osp_status status = zeros ? b->backend->memory->upload(b->device, data, zeros, bytes) : OSP_OK;
+    if (data && bytes && !zeros)
+        status = osp_fail(OSP_MEMORY, "out of memory for %zu bytes", bytes);
+    free(zeros);
+    return status;
+}
+
+osp_status climb_count(const struct problem *problem, const struct osp_backend *backend, struct osp_device *device,
+                       const struct osp_kernel *rung, struct climb *out)
+{
+    struct bound b = {.backend = backend, .device = device, .rung = rung};
+    *out = (struct climb){.rung = rung, .seconds = (double)NAN};
+    osp_status status = bind(&b, problem);
+    if (status)
+        return status;
+    char byte;
+    status = clear(&b, b.call.scratch, rung->scratch ? rung->scratch(device, &b.call) : 0);
+    for (int i = 0; !status && i < b.call.outputs; i++)
+        status = clear(&b, b.call.out[i].data, bytes_of(&b.call.out[i]));
+    backend->counter->clear(device);
+    status = status ? status : rung->run(device, &b.call, &b.state);
+    status = status ? status : backend->memory->download(device, &byte, b.call.out[0].data, sizeof byte); /* waits */
+    if (!status)
+        take_counts(&b, out);
+    unbind(&b);
+    return status;
+}
+
 osp_status climb_run(const struct problem *problem, const struct osp_backend *backend, struct osp_device *device,
                      const struct osp_kernel *rung, void *const reference[OSP_MAX_OUTPUTS], bool timed, struct climb *out)
 {

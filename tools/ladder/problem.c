@@ -26,6 +26,23 @@ static float next_value(uint64_t *seed, float low, float high)
     return low + (high - low) * (float)(*seed >> 40) / (float)(1 << 24);
 }
 
+void problem_reals(float *to, int64_t count, float low, float high, uint64_t seed)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = next_value(&seed, low, high);
+}
+
+void problem_boxes(float *to, int64_t count, float h, float w)
+{
+    uint64_t seed = 7;
+    for (int64_t i = 0; i < count; i++, to += 4) {
+        to[0] = next_value(&seed, 0, w * 0.9f);
+        to[1] = next_value(&seed, 0, h * 0.9f);
+        to[2] = to[0] + next_value(&seed, 1, w - to[0]);
+        to[3] = to[1] + next_value(&seed, 1, h - to[1]);
+    }
+}
+
 /* Room for input `slot`; NULL, and a sentence, when there is none. */
 static void *room_for(struct problem *p, int slot, enum osp_dtype dtype, struct osp_shape shape)
 {
@@ -48,9 +65,8 @@ static void *room_for(struct problem *p, int slot, enum osp_dtype dtype, struct 
 static float *reals(struct problem *p, int slot, float low, float high, struct osp_shape shape)
 {
     float *data = room_for(p, slot, OSP_F32, shape);
-    uint64_t seed = (uint64_t)slot + 1;
-    for (int64_t i = 0; data && i < osp_shape_count(&shape); i++)
-        data[i] = next_value(&seed, low, high);
+    if (data)
+        problem_reals(data, osp_shape_count(&shape), low, high, (uint64_t)slot + 1);
     return data;
 }
 
@@ -62,11 +78,10 @@ static bool weights(struct problem *p, struct osp_shape weight, int64_t outputs)
         int64_t count = osp_shape_count(&shapes[i]);
         double bytes = (double)count * sizeof(float);
         float *data = bytes > MOST_BYTES ? NULL : malloc((size_t)bytes), high = 1;
-        uint64_t seed = 100 + (uint64_t)i;
         while (high * high * (float)(count / outputs) > 1)
             high /= 2;
-        for (int64_t k = 0; data && k < count; k++)
-            data[k] = next_value(&seed, -high, high);
+        if (data)
+            problem_reals(data, count, -high, high, 100 + (uint64_t)i);
         if (bytes > MOST_BYTES)
             p->status = osp_fail(OSP_USAGE, "--shape: found %.0f bytes of weights, allowed are %.0f", bytes, MOST_BYTES);
         else
@@ -82,13 +97,8 @@ static bool weights(struct problem *p, struct osp_shape weight, int64_t outputs)
 static bool boxes(struct problem *p, int slot, int64_t n, int64_t t, float h, float w)
 {
     float *box = room_for(p, slot, OSP_F32, shape_of(n, t, 4, 0));
-    uint64_t seed = 7;
-    for (int64_t i = 0; box && i < n * t; i++, box += 4) {
-        box[0] = next_value(&seed, 0, w * 0.9f);
-        box[1] = next_value(&seed, 0, h * 0.9f);
-        box[2] = box[0] + next_value(&seed, 1, w - box[0]);
-        box[3] = box[1] + next_value(&seed, 1, h - box[1]);
-    }
+    if (box)
+        problem_boxes(box, n * t, h, w);
     return box != NULL;
 }
 

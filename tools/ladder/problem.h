@@ -23,4 +23,8 @@ const char *problem_usual(enum osp_op op);
 osp_status problem_new(enum osp_op op, const char *shape, struct problem *out);
 void problem_free(struct problem *problem);
 
+/* Values that are the same every time: reals of low..high; boxes of all sizes within h x w. */
+void problem_reals(float *to, int64_t count, float low, float high, uint64_t seed);
+void problem_boxes(float *to, int64_t count, float h, float w);
+
 #endif

@@ -50,6 +50,9 @@ static int width(const unsigned char *p)
     return bytes[word(p + 8) >> 9 & 7];
 }
 
+/* Of 8 x 8 elements of 16 bits, 4 bytes a lane: bits 72 and 73, 1 2 4. */
+static int matrices(const unsigned char *p) { return 1 << (word(p + 8) >> 8 & 3); }
+
 static void add(struct sass_mix *mix, const unsigned char *p)
 {
     if (opcode(p) == NOP)
@@ -59,6 +62,8 @@ static void add(struct sass_mix *mix, const unsigned char *p)
     mix->of[class]++;
     if (class == SASS_LDS)
         mix->lds_bytes += width(p);
+    if (class == SASS_LDSM)
+        mix->lds_bytes += matrices(p) * 4;
     if (class == SASS_LDG || class == SASS_LDGSTS)
         mix->ldg_bytes += width(p);
     if (class == SASS_STS)
