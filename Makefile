@@ -82,6 +82,10 @@ run-ladders: run-all
 	    op=$$(basename $$(dirname $$f)); echo "  TIME  $$f"; \
 	    $(BUILD)/osprey bench --ladder $$op --backends $(LADDER) --into $$f $(LADDER_FLAGS) || exit 1; \
 	done
+	@for f in $$(grep -l '^<!-- results: counts ' kernels/*/README.md); do \
+	    op=$$(basename $$(dirname $$f)); echo "  COUNT $$f"; \
+	    $(BUILD)/osprey ladder $$op --into $$f || exit 1; \
+	done
 
 run-demo: run-all
 	@$(BUILD)/osprey detect models/demo/astronaut.png --out $(BUILD)/demo

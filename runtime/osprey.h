@@ -230,7 +230,7 @@ struct osp_space_counts {
     int64_t bytes;         /* that lanes asked for */
     int64_t read;          /* of them, those that were loaded into registers */
     int64_t units, ideal;  /* global: sectors of 32 bytes that were touched; shared: passes over its 32 banks; and the fewest possible */
-    int64_t lines;         /* global: lines of 128 bytes that were touched */
+    int64_t lines;         /* global: lines of 128 bytes that were touched, but not by copies to shared memory */
     int64_t once;          /* global: sectors, each once for each block that touched it */
 };
 struct osp_kernel_counts {

@@ -69,20 +69,26 @@ static void figures(void **state)
 
 static void table(void **state)
 {
-    struct outcome run = ladder("conv2d", "--shape", "1x7x9x5,13,3,1");
+    struct outcome run = ladder("conv2d", "--shape", "1x7x9x5,13,3,1", "--gpu", "t4", "--counts");
     assert_int_equal(run.status, 0);
-    assert_non_null(strstr(run.out, "conv2d 1x7x9x5,13,3,1 on emu (emulator, count)"));
-    assert_non_null(strstr(run.out, "\nnaive        same bits"));
+    assert_non_null(strstr(run.out, "conv2d 1x7x9x5,13,3,1 on emu (emulator, count,multiprocessors=40,arch=75)"));
+    assert_non_null(strstr(run.out, "\nnaive          same bits "));
     assert_non_null(strstr(run.out, "conv2d_coalesced"));
-    assert_null(strstr(run.out, " ms")); /* no time of an emulator */
+    if (*CUDA_NVCC)
+        assert_non_null(strstr(run.out, "computed from these counts for T4, not measured"));
+    const char *details = strstr(run.out, "\nWhat the kernels ask");
+    assert_non_null(details);
+    for (const char *line = run.out; line < details; line += strcspn(line, "\n") + 1) /* what is above fits on a slide */
+        if (strcspn(line, "\n") > 118)
+            fail_msg("a line of %zu characters: %.120s", strcspn(line, "\n"), line);
     process_free(&run);
     ends(ladder("conv2d", "--shape", "1x7x9x5,13,3,1", "--backend", "cpu"), 0, "GFLOP/s");
 }
 
 static void refusals(void **state)
 {
-    ends(ladder(NULL), 2, "wants one OP, found 0");
-    ends(ladder("conv2d", "linear"), 2, "wants one OP, found 2");
+    ends(ladder(NULL), 2, "ladder wants one OP, or network");
+    ends(ladder("conv2d", "linear"), 2, "found 2");
     ends(ladder("conv"), 2, "no op is called conv; is conv2d meant?");
     ends(ladder("rpn_decode"), 2, "osprey bench --ladder rpn_decode");
     ends(ladder("conv2d", "--shape", "1x2x3"), 2, "--shape: found '1x2x3', allowed is NxHxWxC,K,R,STRIDE");
@@ -94,6 +100,15 @@ static void refusals(void **state)
     ends(ladder("linear", "--shape", "1x60000,60000"), 2, "bytes of weights");
     ends(ladder("scale", "--backend", "gpu"), 2, "--backend: found 'gpu', allowed are cpu,");
     ends(ladder("scale", "--json", "/nowhere/x.json"), 5, "/nowhere");
+    ends(ladder("scale", "--gpu", "T5"), 2, "--gpu: found 'T5', allowed are T4, ");
+    ends(ladder("scale", "--gpu", "list"), 2, "neither with --published and --gpu list");
+    ends(ladder("scale", "--published"), 2, "neither with --published");
+    ends(ladder("scale", "--arch", "11"), *CUDA_NVCC ? 2 : 0, *CUDA_NVCC ? "--arch: found 11, allowed are " : "");
+    ends(ladder("network", "--gpu", "none"), 2, "network wants a GPU's name");
+    ends(ladder("network", "--shape", "1x1"), 2, "network wants a GPU's name");
+    ends(ladder("network", "--size", "31x32"), 2, "32");
+    ends(ladder("network", "--model", "/nowhere"), 3, "/nowhere");
+    ends(ladder("scale", "--into", "/nowhere"), 1, "/nowhere");
     ends(ladder("--help"), 0, "osprey bench --ladder OP");
 }
 

@@ -41,7 +41,8 @@ static const struct {
     {"tools/image/", {"tools/image/", "runtime/osprey.h", "runtime/file.h"}},
     {"tools/ptx/", {"tools/ptx/"}},
     {"tools/ladder/", /* runs rungs by themselves, as a plan does */
-     {"tools/", "runtime/osprey.h", "runtime/file.h", "runtime/backend.h", "runtime/ops.h", "runtime/constant.h", "runtime/shape.h"}},
+     {"tools/", "runtime/osprey.h", "runtime/file.h", "runtime/backend.h", "runtime/ops.h", "runtime/constant.h",
+      "runtime/shape.h", "runtime/plan.h"}},
     {"tools/", {"tools/", "models/zoo.h", "runtime/osprey.h", "runtime/file.h", "runtime/safetensors.h"}},
     {"tests/", {""}},
 };

@@ -121,7 +121,7 @@ static void count_sectors(Counter &counter, const Lane *lanes, int count)
     sort_unique(addresses, address_count);
     counter.sectors += sector_count;
     for (int i = 0; i < sector_count; i++) {
-        counter.lines += i == 0 || sectors[i] / 4 != sectors[i - 1] / 4;
+        counter.lines += !(counter.flags & ASYNC) && (i == 0 || sectors[i] / 4 != sectors[i - 1] / 4);
         counter.once += is_new(sectors[i]);
     }
     counter.ideal_sectors += (address_count * counter.bytes + 31) / 32;

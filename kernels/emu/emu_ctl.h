@@ -65,7 +65,7 @@ struct emu_space_work {
     long requests, lanes, bytes;
     long units, ideal_units; /* global: sectors; shared: wavefronts */
     long read;               /* of `bytes`, those that were read, copies not counted */
-    long lines, once;        /* global: 128-byte lines, summed over requests; sectors, each once for each block that touches it */
+    long lines, once;        /* global: 128-byte lines, summed over requests but copies; sectors, each once for each block that touches it */
 };
 struct emu_kernel_work {
     const char *kernel;

@@ -185,7 +185,8 @@ osp_status climb_count(const struct problem *problem, const struct osp_backend *
     if (status)
         return status;
     char byte;
-    status = clear(&b, b.call.scratch, rung->scratch ? rung->scratch(device, &b.call) : 0);
+    out->scratch = rung->scratch ? rung->scratch(device, &b.call) : 0;
+    status = clear(&b, b.call.scratch, out->scratch);
     for (int i = 0; !status && i < b.call.outputs; i++)
         status = clear(&b, b.call.out[i].data, bytes_of(&b.call.out[i]));
     backend->counter->clear(device);
@@ -212,6 +213,7 @@ osp_status climb_run(const struct problem *problem, const struct osp_backend *ba
     osp_status status = bind(&b, problem);
     if (status)
         return status;
+    out->scratch = rung->scratch ? rung->scratch(device, &b.call) : 0;
     if (backend->counter)
         backend->counter->clear(device);
     status = rung->run(device, &b.call, &b.state);

@@ -12,6 +12,7 @@ struct climb {
     double apart;        /* relative L2 distance of its f32 outputs from the reference's; 0: the same bits */
     int64_t different;   /* elements of its integer outputs that differ from the reference's */
     double seconds;      /* the median of a few runs; NAN: the device is emulated, and its times say nothing of a GPU */
+    size_t scratch;      /* bytes that its kernels leave one another */
     int kernel_count;    /* what was launched on the emulator in mode "count"; else 0 */
     struct osp_kernel_counts kernels[CLIMB_KERNELS];
 };

@@ -4,25 +4,36 @@
 #include <string.h>
 
 #include "climb.h"
+#include "network.h"
+#include "published.h"
 #include "rows.h"
+#include "tools/measure/into.h"
 #include "tools/options.h"
 #include "tools/tools.h"
 
 static const struct command_help help = {
     .name = "ladder",
-    .usage = "[options] OP",
-    .about = "Climbs the ladder of an op: each rung runs the same problem, is checked against the plainest rung of the cpu "
-             "backend, and\n"
-             "shows what it asks of memory, what its machine code is made of, and, where the device is real, how long it takes.",
-    .notes =
-        "What is counted comes from the emulator's mode count, of the kernel's source: exact, and the same on every machine;\n"
-        "rungs that choose a tile by the number of multiprocessors are shown one.\n"
-        "Registers, shared memory and shares of instructions are read from the machine code in this program.\n"
-        "Rungs within a whole network, layer by layer: osprey bench --ladder OP."};
+    .usage = "[options] OP\n       osprey ladder [options] network\n       osprey ladder --published [--gpu NAME]",
+    .about =
+        "Climbs the ladder of an op: each rung runs the same problem, is checked against the plainest rung of the cpu "
+        "backend, and\n"
+        "shows what it asks of memory, what its machine code is made of, and how long it takes: measured where the device is "
+        "real,\n"
+        "else estimated from those counts for a GPU of a name. With the word network: the same for every layer of a network, as "
+        "its\n"
+        "plan would run it on that GPU, and for all of it.",
+    .notes = "What is counted comes from the emulator's mode count, of the kernel's source, posing as the GPU so that rungs "
+             "choose the\n"
+             "tiles that they would there. Registers, shared memory and shares of instructions are read from the machine code in "
+             "this\n"
+             "program. Estimates are always called so; --published shows the estimator's error on what others measured.\n"
+             "Rungs within a whole network, layer by layer, measured: osprey bench --ladder OP."};
 
 struct ladder {
-    const char *shape, *backend, *json;
-    int arch, threads;
+    const char *shape, *backend, *json, *into, *gpu_name;
+    int arch, threads, counts, published;
+    const struct gpu *gpu;
+    struct network_options network;
 };
 
 static int parse(struct ladder *l, int argc, char **argv, char **rest, int *count)
@@ -30,14 +41,45 @@ static int parse(struct ladder *l, int argc, char **argv, char **rest, int *coun
     const struct option table[] = {
         {"shape", 0, OPTION_TEXT, &l->shape, "SHAPE",
          "the problem: NxHxWxC,K,R,STRIDE for conv2d; osprey ladder OP --shape ? tells", 0, 0},
+        {"gpu", 0, OPTION_TEXT, &l->gpu_name, "NAME",
+         "emu: as which GPU it poses, and that estimates are for: T4, A100, 3090...;\nlist tells all; none: one multiprocessor, "
+         "no "
+         "estimates (default: A100)",
+         0, 0},
         {"backend", 0, OPTION_TEXT, &l->backend, "B", "cpu, emu, cuda or an overlay (default: emu)", 0, 0},
-        {"arch", 0, OPTION_INT, &l->arch, "N", "machine code for which architecture: 80 is sm_80 (default: 80)", 10, 999},
+        {"arch", 0, OPTION_INT, &l->arch, "N", "machine code for which architecture: 80 is sm_80 (default: the GPU's)", 10, 999},
         {"threads", 0, OPTION_INT, &l->threads, "N", "cpu: how many (default: all cores)", 1, 4096},
-        {"json", 0, OPTION_TEXT, &l->json, "F", "everything (tools/ladder/ladder.schema.json); - for standard output", 0, 0},
+        {"counts", 0, OPTION_FLAG, &l->counts, NULL, "what each kernel was counted for, too", 0, 0},
+        {"published", 0, OPTION_FLAG, &l->published, NULL, "the estimator against what others measured", 0, 0},
+        {"json", 0, OPTION_TEXT, &l->json, "F", "everything (tools/ladder/*.schema.json); - for standard output", 0, 0},
+        {"into", 0, OPTION_TEXT, &l->into, "F", "the table into this README, between its markers", 0, 0},
+        {.name = "network"},
+        {"model", 0, OPTION_TEXT, &l->network.model, "F", "a model file (default: the demo model)", 0, 0},
+        {"size", 0, OPTION_SIZE, &l->network.size, "HxW", "of the network's input (default: 800x1344)", 32, 4096},
+        {"precision", 0, OPTION_TEXT, &l->network.precision, "P", "of products: f32, tf32, f16 or bf16 (default: f32)", 0, 0},
+        {"use", 0, OPTION_TEXT, &l->network.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
+        {"blocks", 0, OPTION_INT, &l->network.blocks, "N", "how many of a launch are counted, for all (default: 4; 0: every one)",
+         0, 1 << 20},
         {.name = NULL}};
     l->backend = "emu";
-    l->arch = 80;
+    l->network.size = (struct option_size){800, 1344};
+    l->network.blocks = 4;
     return options_parse(argc, argv, table, &help, rest, count);
+}
+
+/* Which GPU is meant: A100 where none was named. OSP_USAGE. */
+static osp_status choose_gpu(struct ladder *l)
+{
+    const char *name = l->gpu_name ? l->gpu_name : "A100";
+    if (!strcmp(name, "none"))
+        return OSP_OK;
+    l->gpu = gpu_find(name);
+    if (l->gpu)
+        return OSP_OK;
+    char names[512] = "";
+    for (int i = 0; gpu_at(i); i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s, ", gpu_at(i)->name);
+    return osp_fail(OSP_USAGE, "--gpu: found '%.40s', allowed are %slist and none", name, names);
 }
 
 static int no_op(const char *word)
@@ -64,7 +106,10 @@ static osp_status no_backend(const char *word)
 /* Runs every rung. OSP_USAGE: there is no such backend, or it has none. */
 static osp_status climb_all(struct rows *rows, const struct ladder *l, void *const reference[])
 {
-    struct osp_device_options options = {.threads = l->threads, .emu = strcmp(l->backend, "emu") ? NULL : "count"};
+    char mode[80];
+    snprintf(mode, sizeof mode, "count,multiprocessors=%d,arch=%d", l->gpu ? l->gpu->multiprocessors : 1,
+             l->gpu ? l->gpu->arch : 90);
+    struct osp_device_options options = {.threads = l->threads, .emu = strcmp(l->backend, "emu") ? NULL : mode};
     struct osp_device_info info = {.name = ""};
     struct osp_device *device;
     const struct osp_backend *backend = climb_backend(l->backend);
@@ -90,12 +135,26 @@ static osp_status climb_all(struct rows *rows, const struct ladder *l, void *con
     return status;
 }
 
+/* `arch`: asked for, and so it must be there; 0: none was. */
+static osp_status read_code(struct rows *rows, int arch)
+{
+    char archs[64];
+    osp_status status = code_read(rows->backend, &rows->code);
+    bool found = !rows->code.count || !arch;
+    for (int i = 0; i < rows->code.count && !found; i++)
+        found = rows->code.kernels[i].arch == arch;
+    code_archs(&rows->code, archs, sizeof archs);
+    if (!status && !found)
+        return osp_fail(OSP_USAGE, "--arch: found %d, allowed are %s: this program has no machine code for others", arch, archs);
+    return status;
+}
+
 static osp_status climb(struct rows *rows, const struct ladder *l)
 {
     void *reference[OSP_MAX_OUTPUTS] = {NULL};
     osp_status status = climb_reference(rows->problem, reference);
     status = status ? status : climb_all(rows, l, reference);
-    status = status || !rows->backend->code ? status : rows_read_code(rows, l->arch);
+    status = status ? status : read_code(rows, l->arch);
     for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
         free(reference[i]);
     return status;
@@ -104,9 +163,14 @@ static osp_status climb(struct rows *rows, const struct ladder *l)
 static int report(const struct rows *rows, const struct ladder *l)
 {
     bool standard = l->json && !strcmp(l->json, "-");
-    if (!standard)
-        rows_print(rows, stdout);
-    osp_status status = stdout_flush();
+    char place[64];
+    osp_status status = OSP_OK;
+    snprintf(place, sizeof place, "counts %s", osp_op_name(rows->problem->call.op));
+    if (l->into)
+        status = into_write(place, l->into, rows_print_markdown, rows);
+    else if (!standard)
+        rows_print(rows, l->counts, stdout);
+    status = status ? status : stdout_flush();
     if (!status && l->json)
         status = rows_write_json(rows, l->json);
     if (status)
@@ -120,7 +184,11 @@ static int report(const struct rows *rows, const struct ladder *l)
 static int run(const struct ladder *l, const char *word)
 {
     struct problem problem;
-    struct rows rows = {.problem = &problem, .arch = l->arch};
+    struct rows rows = {.problem = &problem,
+                        .gpu = strcmp(l->backend, "emu") ? NULL : l->gpu,
+                        .arch = l->arch  ? l->arch
+                                : l->gpu ? l->gpu->arch
+                                         : 80};
     int op = osp_op_find(word);
     if (op < 0)
         return no_op(word);
@@ -134,6 +202,44 @@ static int run(const struct ladder *l, const char *word)
     return exit;
 }
 
+static int run_network(struct ladder *l)
+{
+    if (!l->gpu || l->shape || l->into || strcmp(l->backend, "emu") != 0) {
+        say("network wants a GPU's name in --gpu, and no --shape, --into or --backend");
+        return EXIT_USAGE;
+    }
+    l->network.gpu = l->gpu;
+    l->network.json = l->json;
+    return network_run(&l->network);
+}
+
+/* What needs no op: the GPUs, and the estimator's errors. */
+static int print_only(const struct ladder *l)
+{
+    if (l->published)
+        published_print(l->gpu_name ? l->gpu : NULL, stdout);
+    else
+        gpu_print_all(stdout);
+    osp_status status = stdout_flush();
+    return status ? say_failure(status) : EXIT_DONE;
+}
+
+static int choose(struct ladder *l, char **rest, int count)
+{
+    bool list = l->gpu_name && !strcmp(l->gpu_name, "list");
+    osp_status status = list ? OSP_OK : choose_gpu(l);
+    if (status)
+        return say_failure(status);
+    if (count == 0 && (list || l->published))
+        return print_only(l);
+    if (count != 1 || list || l->published) {
+        say("ladder wants one OP, or network, and neither with --published and --gpu list; found %d; osprey ladder --help",
+            count);
+        return EXIT_USAGE;
+    }
+    return strcmp(rest[0], "network") ? run(l, rest[0]) : run_network(l);
+}
+
 int tool_ladder(int argc, char **argv)
 {
     struct ladder l = {0};
@@ -142,12 +248,8 @@ int tool_ladder(int argc, char **argv)
     if (!rest)
         return say_failure(osp_fail(OSP_MEMORY, "out of memory for arguments"));
     int parsed = parse(&l, argc, argv, rest, &count), exit = parsed < 0 ? EXIT_USAGE : EXIT_DONE;
-    if (!parsed && count != 1) {
-        say("ladder wants one OP, found %d; osprey ladder --help", count);
-        exit = EXIT_USAGE;
-    } else if (!parsed) {
-        exit = run(&l, rest[0]);
-    }
+    if (!parsed)
+        exit = choose(&l, rest, count);
     free(rest);
     return exit;
 }

@@ -5,211 +5,144 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "occupancy.h"
+#include "demand.h"
+#include "runtime/file.h"
 #include "runtime/shape.h"
 #include "tools/counts.h"
 #include "tools/tools.h"
 
-enum { SECTOR = 32, BANKS = 128 }; /* bytes: of a sector, and of a pass over shared memory */
-
 /* ---- Machine code ----------------------------------------------------------------------------------- */
 
-static osp_status keep(struct rows *rows, const struct sass_kernel *kernels, int count, int arch)
+osp_status code_read(const struct osp_backend *backend, struct code *out)
 {
-    for (int i = 0; i < count; i++) {
-        if (kernels[i].arch != arch)
-            continue;
-        struct sass_kernel *grown = realloc(rows->code, (size_t)(rows->code_count + 1) * sizeof *grown);
-        if (!grown)
-            return osp_fail(OSP_MEMORY, "out of memory for kernels");
-        rows->code = grown;
-        rows->code[rows->code_count++] = kernels[i];
+    struct osp_code file;
+    *out = (struct code){NULL, 0};
+    for (int f = 0; backend->code && backend->code(f, &file); f++) {
+        struct sass_kernel *kernels = NULL, *grown;
+        int count = 0;
+        osp_status status = file.size ? sass_read(file.file, file.data, file.size, &kernels, &count) : OSP_OK;
+        if (!status && count) {
+            grown = realloc(out->kernels, (size_t)(out->count + count) * sizeof *grown);
+            status = grown ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory for %d kernels", count);
+        }
+        if (!status && count) {
+            memcpy(grown + out->count, kernels, (size_t)count * sizeof *grown);
+            out->kernels = grown;
+            out->count += count;
+        }
+        free(kernels);
+        if (status) {
+            code_free(out);
+            return status;
+        }
     }
     return OSP_OK;
 }
 
-osp_status rows_read_code(struct rows *rows, int arch)
+void code_free(struct code *code)
 {
-    struct osp_code code;
-    char found[128] = "";
-    int some = 0;
-    osp_status status = OSP_OK;
-    for (int f = 0; !status && rows->backend->code(f, &code); f++) {
-        struct sass_kernel *kernels;
-        int count;
-        if (!code.size)
-            continue;
-        status = sass_read(code.file, code.data, code.size, &kernels, &count);
-        if (status)
-            return status;
-        for (int i = 0; i < count && !some; i++)
-            if (i == 0 || kernels[i].arch != kernels[i - 1].arch)
-                snprintf(found + strlen(found), sizeof found - strlen(found), "%s%d", *found ? ", " : "", kernels[i].arch);
-        some |= count > 0;
-        status = keep(rows, kernels, count, arch);
-        free(kernels);
+    free(code->kernels);
+    *code = (struct code){NULL, 0};
+}
+
+void code_archs(const struct code *code, char *text, size_t size)
+{
+    int last = 0;
+    *text = 0;
+    for (;;) {
+        int next = 0;
+        for (int i = 0; i < code->count; i++)
+            if (code->kernels[i].arch > last && (!next || code->kernels[i].arch < next))
+                next = code->kernels[i].arch;
+        if (!next)
+            return;
+        snprintf(text + strlen(text), size - strlen(text), "%s%d", *text ? ", " : "", next);
+        last = next;
     }
-    if (!status && some && !rows->code_count)
-        return osp_fail(OSP_USAGE, "--arch: found %d, allowed are %s: this program has no machine code for others", arch, found);
-    return status;
 }
 
 void rows_free(struct rows *rows)
 {
     free(rows->climbs);
-    free(rows->code);
+    code_free(&rows->code);
     rows->climbs = NULL;
-    rows->code = NULL;
 }
 
-static const struct sass_kernel *code_of(const struct rows *rows, const char *kernel)
+const struct sass_kernel *rows_code(const struct rows *rows, const struct climb *climb, int k)
 {
-    for (int i = 0; i < rows->code_count; i++)
-        if (!strcmp(rows->code[i].name, kernel))
-            return &rows->code[i];
-    return NULL;
+    return demand_code(rows->code.kernels, rows->code.count, climb->kernels[k].kernel, rows->arch);
 }
 
-static struct occupancy fit(const struct rows *rows, const struct osp_kernel_counts *kernel, const struct sass_kernel *code)
+struct occupancy rows_fit(const struct rows *rows, const struct osp_kernel_counts *kernel, const struct sass_kernel *code)
 {
     const struct occupancy_limits *limits = occupancy_limits_of(rows->arch);
     int threads = kernel->blocks ? (int)(kernel->threads / kernel->blocks) : 1;
-    return limits ? occupancy_of(limits, threads, code->registers, code->shared_bytes) : (struct occupancy){0, 0, "unknown"};
+    int shared = code->shared_bytes + (int)kernel->dynamic_shared;
+    return limits ? occupancy_of(limits, threads, code->registers, shared) : (struct occupancy){0, 0, "unknown"};
 }
 
-/* ---- The table -------------------------------------------------------------------------------------- */
+/* ---- Estimates -------------------------------------------------------------------------------------- */
 
-static double ratio(int64_t a, int64_t b) { return b ? (double)a / (double)b : 0; }
-
-static void put_result(const struct climb *climb, FILE *stream)
+double rows_kernel_estimate(const struct gpu *gpu, const struct code *code, const struct climb *climb, int k, double bytes,
+                            const char **limit)
 {
-    char text[32];
-    if (climb->apart == 0 && climb->different == 0)
-        snprintf(text, sizeof text, "same bits");
-    else if (climb->different)
-        snprintf(text, sizeof text, "%lld differ", (long long)climb->different);
-    else
-        snprintf(text, sizeof text, "relL2 %.1e", climb->apart);
-    fprintf(stream, "%-14s", climb_is_good(climb) ? text : "WRONG");
+    const struct osp_kernel_counts *kernel = &climb->kernels[k];
+    const struct sass_kernel *machine = gpu ? demand_code(code->kernels, code->count, kernel->kernel, gpu->arch) : NULL;
+    const double touched = 32.0 * (double)kernel->global.once, launches = (double)kernel->launches;
+    bool passes = gpu && (double)climb->scratch > 1e6 * gpu->l2; /* through device memory: it is more than the cache holds */
+    struct demand demand;
+    *limit = "";
+    if (!machine || !kernel->launches)
+        return (double)NAN;
+    /* what many blocks read comes from device memory once, and so does what one launch leaves to the next */
+    bytes = fmin(touched, bytes + (passes ? (double)climb->scratch * launches : 0));
+    demand_of_kernel(kernel, machine, climb->rung->precision, bytes / launches, &demand);
+    struct estimate e = estimate_of(gpu, &demand);
+    *limit = e.limit;
+    return e.seconds * launches;
 }
 
-static void put_time(const struct rows *rows, const struct climb *climb, FILE *stream)
+double rows_estimate(const struct gpu *gpu, const struct code *code, const struct climb *climb, double bytes, const char **limit)
 {
-    double macs = osp_call_macs(&rows->problem->call), work = macs > 0 ? 2 * macs : osp_call_bytes(&rows->problem->call);
-    if (isnan(climb->seconds))
-        return;
-    fprintf(stream, " %10.4f ms %8.1f %s", climb->seconds * 1e3, work / climb->seconds / 1e9, macs > 0 ? "GFLOP/s" : "GB/s");
-}
-
-/* Requests, units for each and the fewest, lanes, MB that pass. */
-static void put_space(const struct osp_space_counts *space, int unit, FILE *stream)
-{
-    if (!space->requests)
-        fprintf(stream, " %9s %5s %5s %5s %8s", "-", "-", "-", "-", "-");
-    else
-        fprintf(stream, " %9lld %5.2f %5.2f %5.1f %8.3f", (long long)space->requests, ratio(space->units, space->requests),
-                ratio(space->ideal, space->requests), ratio(space->lanes, space->requests), (double)space->units * unit / 1e6);
-}
-
-static void put_memory(const struct rows *rows, FILE *stream)
-{
-    fprintf(stream,
-            "\nWhat the kernels ask of memory, counted by the emulator. A request is one instruction of a warp: `each` is the "
-            "sectors of\n"
-            "32 bytes, or the passes over 32 banks, that it takes, `least` the fewest that could hold what it moves, `lanes` how "
-            "many\n"
-            "of 32 take part, `MB` what passes; the problem's own tensors have %.3f MB.\n\n"
-            "%-12s %-28s %6s | %9s %5s %5s %5s %8s | %9s %5s %5s %5s %8s\n"
-            "%-12s %-28s %6s | %36s | %36s\n",
-            osp_call_bytes(&rows->problem->call) / 1e6, "rung", "kernel", "blocks", "requests", "each", "least", "lanes", "MB",
-            "requests", "each", "least", "lanes", "MB", "", "", "", "global memory", "shared memory");
-    for (int i = 0; i < rows->count; i++)
-        for (int k = 0; k < rows->climbs[i].kernel_count; k++) {
-            const struct osp_kernel_counts *kernel = &rows->climbs[i].kernels[k];
-            fprintf(stream, "%-12s %-28s %6lld |", k ? "" : rows->climbs[i].rung->name, kernel->kernel,
-                    (long long)kernel->blocks);
-            put_space(&kernel->global, SECTOR, stream);
-            fputs(" |", stream);
-            put_space(&kernel->shared, BANKS, stream);
-            fputc('\n', stream);
+    double all = climb->kernel_count ? 0 : (double)NAN, longest = 0;
+    *limit = "";
+    for (int k = 0; k < climb->kernel_count; k++) {
+        const char *its;
+        double seconds = rows_kernel_estimate(gpu, code, climb, k, bytes, &its);
+        if (seconds > longest) {
+            longest = seconds;
+            *limit = its;
         }
-}
-
-static void put_code(const struct rows *rows, FILE *stream)
-{
-    fprintf(stream,
-            "\nWhat their machine code for sm_%d is made of. `blocks`: that a multiprocessor holds at once, `warps`: the share "
-            "of its\n"
-            "warps that these fill, `by`: what stops one more; `loop`: instructions once round the loop that does the work, by "
-            "its\n"
-            "longest way, and the share of FFMA or MMA in it. Spills would be instructions on local memory.\n\n"
-            "%-12s %-28s %7s %5s %7s %6s %6s %-9s | %5s %5s %4s %4s %5s %6s\n",
-            rows->arch, "rung", "kernel", "threads", "regs", "shared", "blocks", "warps", "by", "loop", "FMA", "LDS", "LDG",
-            "local", "share");
-    for (int i = 0; i < rows->count; i++)
-        for (int k = 0; k < rows->climbs[i].kernel_count; k++) {
-            const struct osp_kernel_counts *kernel = &rows->climbs[i].kernels[k];
-            const struct sass_kernel *code = code_of(rows, kernel->kernel);
-            fprintf(stream, "%-12s %-28s", k ? "" : rows->climbs[i].rung->name, kernel->kernel);
-            if (!code) {
-                fputs(" -\n", stream);
-                continue;
-            }
-            struct occupancy o = fit(rows, kernel, code);
-            fprintf(stream, " %7lld %5d %7d %6d %4.0f %% %-9s | %5d %5d %4d %4d %5d %4.1f %%\n",
-                    kernel->blocks ? (long long)(kernel->threads / kernel->blocks) : 0, code->registers, code->shared_bytes,
-                    o.blocks, o.warps * 100, o.limit, code->loop.count, code->loop.of[SASS_FFMA] + code->loop.of[SASS_MMA],
-                    code->loop.of[SASS_LDS] + code->loop.of[SASS_LDSM], code->loop.of[SASS_LDG] + code->loop.of[SASS_LDGSTS],
-                    code->all.of[SASS_LDL] + code->all.of[SASS_STL], sass_share(&code->loop) * 100);
-        }
-}
-
-void rows_print(const struct rows *rows, FILE *stream)
-{
-    const struct osp_call *call = &rows->problem->call;
-    bool counted = false;
-    fprintf(stream, "%s %s on %s (%s)", osp_op_name(call->op), rows->problem->shape, rows->backend->name, rows->device);
-    if (osp_call_macs(call) > 0)
-        fprintf(stream, ": %.3f GFLOP", 2e-9 * osp_call_macs(call));
-    fprintf(stream, "; osprey %s, commit %s\n\n", OSP_VERSION, commit_name());
-    for (int i = 0; i < rows->count; i++) {
-        const struct climb *climb = &rows->climbs[i];
-        fprintf(stream, "%-12s ", climb->rung->name);
-        if (climb->refusal)
-            fprintf(stream, "does not run: %s", climb->refusal);
-        else {
-            put_result(climb, stream);
-            put_time(rows, climb, stream);
-        }
-        fputc('\n', stream);
-        counted |= climb->kernel_count > 0;
+        all += seconds;
     }
-    if (!counted)
-        return;
-    put_memory(rows, stream);
-    if (rows->code_count)
-        put_code(rows, stream);
-    else
-        fputs("\nNo machine code: this program was built without nvcc.\n", stream);
+    return all;
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------- */
 
 static json_t *mix_json(const struct sass_mix *mix)
 {
-    json_t *object = json_pack("{si}", "instructions", mix->count);
+    json_t *object =
+        json_pack("{si si si}", "instructions", mix->count, "lds_bytes", mix->lds_bytes, "ldg_bytes", mix->ldg_bytes);
     for (int i = 0; i < SASS_CLASSES; i++)
         json_object_set_new(object, sass_class_name((enum sass_class)i), json_integer(mix->of[i]));
     return object;
 }
 
-static json_t *kernel_json(const struct rows *rows, const struct osp_kernel_counts *kernel)
+static json_t *kernel_json(const struct rows *rows, const struct climb *climb, int k)
 {
-    const struct sass_kernel *code = code_of(rows, kernel->kernel);
+    const struct osp_kernel_counts *kernel = &climb->kernels[k];
+    const struct sass_kernel *code = rows_code(rows, climb, k);
     json_t *object = counts_kernel_json(kernel);
+    json_object_set_new(json_object_get(object, "shared"), "read", json_integer(kernel->shared.read));
+    json_object_update_new(json_object_get(object, "global"),
+                           json_pack("{sI sI sI}", "read", (json_int_t)kernel->global.read, "lines",
+                                     (json_int_t)kernel->global.lines, "sectors_of_blocks", (json_int_t)kernel->global.once));
+    json_object_update_new(object, json_pack("{sI sI sI}", "dynamic_shared_bytes", (json_int_t)kernel->dynamic_shared, "barriers",
+                                             (json_int_t)kernel->barriers, "copy_waits", (json_int_t)kernel->copy_waits));
     if (!code)
         return object;
-    struct occupancy o = fit(rows, kernel, code);
+    struct occupancy o = rows_fit(rows, kernel, code);
     json_object_set_new(object, "code",
                         json_pack("{si si si si sf ss so so sf}", "arch", code->arch, "registers", code->registers,
                                   "shared_bytes", code->shared_bytes, "blocks_per_multiprocessor", o.blocks, "occupancy", o.warps,
@@ -227,12 +160,17 @@ static json_t *rung_json(const struct rows *rows, const struct climb *climb)
     }
     json_t *kernels = json_array();
     for (int i = 0; i < climb->kernel_count; i++)
-        json_array_append_new(kernels, kernel_json(rows, &climb->kernels[i]));
+        json_array_append_new(kernels, kernel_json(rows, climb, i));
     json_object_set_new(object, "good", json_boolean(climb_is_good(climb)));
     json_object_set_new(object, "relative_l2", isfinite(climb->apart) ? json_real(climb->apart) : json_null());
     json_object_set_new(object, "integers_that_differ", json_integer(climb->different));
     if (!isnan(climb->seconds))
         json_object_set_new(object, "seconds", json_real(climb->seconds));
+    const char *limit;
+    double estimate = rows_estimate(rows->gpu, &rows->code, climb, osp_call_bytes(&rows->problem->call), &limit);
+    if (!isnan(estimate))
+        json_object_set_new(object, "estimate",
+                            json_pack("{ss sf ss}", "gpu", rows->gpu->name, "seconds", estimate, "limit", limit));
     json_object_set_new(object, "kernels", kernels);
     return object;
 }

@@ -30,7 +30,7 @@ enum sass_class {
 struct sass_mix {
     int count; /* instructions; no padding */
     int of[SASS_CLASSES];
-    int lds_bytes, ldg_bytes, sts_bytes; /* that a lane moves by them, in all */
+    int lds_bytes, ldg_bytes, sts_bytes; /* that a lane moves by them, in all; LDSM with LDS, LDGSTS with LDG */
 };
 
 struct sass_kernel {

@@ -1,0 +1,63 @@
+#include "demand.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WARP = 32, SECTOR = 32 };
+
+const struct sass_kernel *demand_code(const struct sass_kernel *code, int count, const char *kernel, int arch)
+{
+    const struct sass_kernel *best = NULL;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(code[i].name, kernel) != 0)
+            continue;
+        int mine = code[i].arch <= arch, its = best && best->arch <= arch;
+        if (!best || (mine && (!its || code[i].arch > best->arch)) || (!mine && !its && code[i].arch < best->arch))
+            best = &code[i];
+    }
+    return best;
+}
+
+/* Of one warp. A loop that loads from shared memory is fed from there, another from global memory; one that loads nothing, and a
+ * kernel without a loop, count as one turn. */
+static double turns_of(const struct osp_kernel_counts *c, const struct sass_mix *loop, double warps)
+{
+    double bytes = loop->lds_bytes ? (double)c->shared.read : (double)c->global.read;
+    int each = loop->lds_bytes ? loop->lds_bytes : loop->of[SASS_LDG] ? loop->ldg_bytes : 0;
+    return each ? bytes / (warps * WARP * each) : 1;
+}
+
+/* Multiply-adds of one matrix instruction: the shapes that kernels/device.h has. */
+static double products_of(enum osp_precision precision, int arch)
+{
+    return precision == OSP_PRECISION_TF32 || arch < 80 ? 16 * 8 * 8 : 16 * 8 * 16;
+}
+
+void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kernel *code, enum osp_precision precision,
+                      double memory_bytes, struct demand *out)
+{
+    const double blocks = (double)c->blocks, threads = (double)c->threads / blocks, warps_a_block = ceil(threads / WARP);
+    const double warps = warps_a_block * blocks, turns = turns_of(c, &code->loop, warps);
+    const double barriers = (double)c->barriers / blocks, waits = (double)c->copy_waits / (double)c->threads;
+    *out = (struct demand){.blocks = blocks / (double)c->launches,
+                           .threads = (int)threads,
+                           .registers = code->registers,
+                           .shared_bytes = code->shared_bytes + (int)c->dynamic_shared,
+                           .ffma = warps_a_block * turns * code->loop.of[SASS_FFMA],
+                           .issued = warps_a_block * (turns * code->loop.count + code->all.count - code->loop.count),
+                           .passes = (double)c->shared.units / blocks,
+                           .lines = (double)c->global.lines / blocks,
+                           .bytes = (double)c->global.once * SECTOR / blocks,
+                           .rounds = 1,
+                           .barriers = barriers > 0,
+                           .copies = waits > 0,
+                           .memory_bytes = memory_bytes};
+    out->products[precision != OSP_PRECISION_TF32] =
+        warps_a_block * turns * code->loop.of[SASS_MMA] * products_of(precision, code->arch);
+    if (out->copies)
+        out->rounds = waits;
+    else if (out->barriers)
+        out->rounds = fmax(1, barriers / 2); /* one when the loads are there, one when they were used */
+    else if (code->loop.of[SASS_LDG] && !code->loop.lds_bytes)
+        out->rounds = fmax(1, turns);
+}
