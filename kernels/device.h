@@ -145,6 +145,27 @@ CUDA_DEVICE uint32_t cuda_to_tf32(float x)
 #endif
 }
 
+/* Two numbers rounded to f16, or to bf16, nearest even, in one register: `low` in its low half. What is too large becomes infinite. */
+CUDA_DEVICE uint32_t cuda_f16_pair(float low, float high)
+{
+#ifdef __CUDACC__
+    __half2 pair = __floats2half2_rn(low, high);
+    return *reinterpret_cast<uint32_t *>(&pair);
+#else
+    return __half_as_ushort(__float2half_rn(low)) | (uint32_t)__half_as_ushort(__float2half_rn(high)) << 16;
+#endif
+}
+
+CUDA_DEVICE uint32_t cuda_bf16_pair(float low, float high)
+{
+#ifdef __CUDACC__
+    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return *reinterpret_cast<uint32_t *>(&pair);
+#else
+    return __float2bfloat16_rn(low).bits | (uint32_t)__float2bfloat16_rn(high).bits << 16;
+#endif
+}
+
 /* d = a b + c, by all 32 lanes of a warp; c may be d. Lane l has g = l / 4, t = l % 4 and holds of the f32 d and c, 16 x 8:
  * (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1). Of a and b it holds, row and column first:
  * tf32   a 16 x 8: (g, t), (g+8, t), (g, t+4), (g+8, t+4)                    b 8 x 8: (t, g), (t+4, g)

@@ -1,5 +1,10 @@
 /* Every CUDA rung against every case of its op through the cuda backend, as it runs on a GPU, on the driver that interprets the
- * PTX that nvcc made. The bits are those of the cpu's plainest rung and of the emulator, which comes from the source. */
+ * PTX that nvcc made. The bits are those of the cpu's plainest rung and of the emulator, which comes from the source. The driver
+ * poses as sm_90; then, for the ops whose kernels differ by architecture, as sm_75 and sm_80. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cases/harness.h"
 
 static void open_devices(struct harness *harness)
@@ -10,4 +15,28 @@ static void open_devices(struct harness *harness)
     harness_add(harness, "cuda", &(struct osp_device_options){.driver = "ptx"});
 }
 
-int main(void) { return harness_main(open_devices); }
+/* sm_75: its tensor cores know f16 alone. */
+static void open_oldest(struct harness *harness)
+{
+    open_devices(harness);
+    harness->lacks = 1u << OSP_PRECISION_TF32 | 1u << OSP_PRECISION_BF16;
+}
+
+int main(void)
+{
+    static const char *const ops[] = {"conv2d", "linear"};
+    const char *only = getenv("OSPREY_OP");
+    char asked[64];
+    snprintf(asked, sizeof asked, "%s", only ? only : "");
+    int failed = harness_main(open_devices);
+    for (int i = 0; i < CASE_COUNT(ops); i++) {
+        if (*asked && strcmp(asked, ops[i]) != 0)
+            continue;
+        setenv("OSPREY_OP", ops[i], 1);
+        setenv("PTX_DRIVER_SM", "80", 1);
+        failed |= harness_main(open_devices);
+        setenv("PTX_DRIVER_SM", "75", 1);
+        failed |= harness_main(open_oldest);
+    }
+    return failed;
+}

@@ -29,7 +29,8 @@ static const struct command_help help = {
         "emu.\n"
         "Without --backends: every backend that is here. Where there is no GPU, the emulator and the PTX driver join the single\n"
         "picture; they show correctness, and their times say nothing of a GPU's. Runs alternate between the columns.\n\n"
-        "--diff runs the first column and each other one node by node and says where they part.\n"
+        "--diff runs the first column and each other one node by node and says where they part, and how far apart\n"
+        "each stage is.\n"
         "--merge wants files that --json wrote; what differs between the machines is said first.\n"
         "Exit status 1 also says that columns differ in what they find, or that one of them failed."};
 

@@ -91,6 +91,21 @@ CUDA_DEVICE void conv2d_write(const conv2d_shape &shape, const float (&sums)[TM]
     }
 }
 
+/* A float4 on its way into shared memory, or a zero: by itself from sm_80 on, in a register before. */
+struct conv2d_parcel {
+#if CUDA_ARCH >= 800
+    CUDA_DEVICE void send(float4 *to, const float *from, bool live) { cuda_copy_async<16>(to, from, live ? 16 : 0); }
+    CUDA_DEVICE void land(float4 *) {}
+#else
+    float4 value;
+    CUDA_DEVICE void send(float4 *, const float *from, bool live)
+    {
+        value = live ? *reinterpret_cast<const float4 *>(from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    }
+    CUDA_DEVICE void land(float4 *to) { *to = value; }
+#endif
+};
+
 #if CUDA_HOST
 /* Which of several tiles a problem should use. The model: a multiprocessor takes the tiles that fall to it one by one; a step of
  * a tile takes M*N/128 cycles of multiply-adds, or M*N*(TM+TN)/(TM*TN)/32 cycles of loads from shared memory, whichever is more.

@@ -37,21 +37,6 @@ template <class T> struct conv2d_warp_place {
     CUDA_DEVICE int output(int j) const { return (col + j / 4 * 4) * 4 + j % 4; }
 };
 
-/* A float4 on its way into shared memory, or a zero: by itself from sm_80 on, in a register before. */
-struct conv2d_parcel {
-#if CUDA_ARCH >= 800
-    CUDA_DEVICE void send(float4 *to, const float *from, bool live) { cuda_copy_async<16>(to, from, live ? 16 : 0); }
-    CUDA_DEVICE void land(float4 *) {}
-#else
-    float4 value;
-    CUDA_DEVICE void send(float4 *, const float *from, bool live)
-    {
-        value = live ? *reinterpret_cast<const float4 *>(from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    }
-    CUDA_DEVICE void land(float4 *to) { *to = value; }
-#endif
-};
-
 /* DEPTH steps in shared memory. Steps of x: eights, of them pixels, of them two float4s. */
 template <class T> struct conv2d_stage {
     float4 x[CONV2D_WARP_DEPTH / 8][T::M][2], w[CONV2D_WARP_DEPTH][T::N / 4];

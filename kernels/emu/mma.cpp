@@ -76,6 +76,9 @@ template <int K> static void multiply(const float (&a)[16][K], const Row (&b)[K]
     }
 }
 
+/* The bits that a rounded operand lacks; a NaN may have them. */
+static uint32_t unrounded(uint32_t bits) { return (bits & 0x7f800000u) == 0x7f800000u ? 0 : bits & 0x1fffu; }
+
 static void tf32_all(uint32_t mask, void **arguments)
 {
     if (!whole_warp(mask, arguments, "mma"))
@@ -87,15 +90,15 @@ static void tf32_all(uint32_t mask, void **arguments)
         const Mma *mine = static_cast<Mma *>(arguments[lane]);
         int g = lane / 4, t = lane % 4;
         for (int i = 0; i < 4; i++) {
-            every |= mine->a[i];
+            every |= unrounded(mine->a[i]);
             a[g + i % 2 * 8][t + i / 2 * 4] = __uint_as_float(mine->a[i] & ~0x1fffu);
         }
         for (int i = 0; i < 2; i++) {
-            every |= mine->b[i];
+            every |= unrounded(mine->b[i]);
             b[t + i * 4].at[g] = __uint_as_float(mine->b[i] & ~0x1fffu);
         }
     }
-    if (every & 0x1fffu)
+    if (every)
         report("tf32-unrounded", static_cast<Mma *>(arguments[0])->site,
                "an operand has bits below tf32: round it by to_tf32 first");
     multiply(a, b, arguments);

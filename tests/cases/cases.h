@@ -72,11 +72,12 @@ struct case_view {
 /* What is known of a rung that is not held to the rules. Name: "backend/op/rung"; "cuda" stands for emu too. */
 struct case_rung {
     const char *name;
-    bool may_refuse; /* it does not take every call; it must still run one case */
-    bool own_order;  /* sums in an order of its own: within slack, but not the plainest rung's bits */
-    bool by_threads; /* splits sums among threads: other bits for another number of them */
-    bool loses_nan;  /* its activations make a number of NaN */
-    double widen;    /* slack is multiplied by this; 0: 1 */
+    bool may_refuse;         /* it does not take every call; it must still run one case */
+    bool may_refuse_weights; /* its prepare() does not take every weight: OSP_USAGE */
+    bool own_order;          /* sums in an order of its own: within slack, but not the plainest rung's bits */
+    bool by_threads;         /* splits sums among threads: other bits for another number of them */
+    bool loses_nan;          /* its activations make a number of NaN */
+    double widen;            /* slack is multiplied by this; 0: 1 */
     /* Its own bound in place of the reference's: writes view->slack, which starts as 0; INFINITY: nothing is promised of an
      * element that is not NaN. NULL: the reference's. */
     void (*slack)(const struct case_view *view);

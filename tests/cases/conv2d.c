@@ -20,8 +20,8 @@ static void reference(const struct case_view *view)
                 for (int64_t s = 0; s < a->s; s++) {
                     int64_t h = p * a->stride + r - a->pad, w = q * a->stride + s - a->pad;
                     if (h >= 0 && h < x[1] && w >= 0 && w < x[2])
-                        case_add(&sum, (double)pixels[((n * x[1] + h) * x[2] + w) * x[3] + c] *
-                                           (double)view->constant[OSP_WEIGHT][((k * x[3] + c) * a->r + r) * a->s + s]);
+                        case_add(&sum, case_product((double)pixels[((n * x[1] + h) * x[2] + w) * x[3] + c],
+                                                    (double)view->constant[OSP_WEIGHT][((k * x[3] + c) * a->r + r) * a->s + s]));
                 }
         if (view->constant[OSP_BIAS])
             case_add(&sum, view->constant[OSP_BIAS][k]);
@@ -74,6 +74,16 @@ static const struct test_case cases[] = {
 
     {"1x1, full tiles", FILTER(1, 1, 1, 0, OSP_LINEAR), .in = {WHOLE(1, 8, 16, 20)},
      .constant = {WHOLE(128, 20, 1, 1), WHOLE(128)}},
+
+    /* the tensor cores' tiles of 128 and 64: whole ones, ragged ones both ways, runs of whole and of cut stages, few and many of them */
+    {"256 pixels, 128 outputs", FILTER(1, 1, 1, 0, OSP_RELU), .in = {WHOLE(1, 16, 16, 64), WHOLE(1, 16, 16, 128)},
+     .constant = {WHOLE(128, 64, 1, 1), WHOLE(128)}},
+    {"3x3, 130 pixels, 140 outputs", FILTER(3, 3, 1, 1, OSP_RELU), .in = {REAL(1, 10, 13, 24), REAL(1, 10, 13, 140)},
+     .constant = {REAL(140, 24, 3, 3), REAL(140)}},
+    {"3x3 s2, 4 channels, 91 outputs", FILTER(3, 3, 2, 1, OSP_HARDSWISH), .in = {REAL(2, 11, 9, 4)},
+     .constant = {REAL(91, 4, 3, 3), REAL(91)}},
+    {"a NaN in x, 4 channels", FILTER(3, 3, 1, 1, OSP_RELU), .in = {MADE(OSP_F32, case_one_nan, 1, 7, 9, 4)},
+     .constant = {REAL(10, 4, 3, 3)}, .nan_expected = true},
 
     /* activations, residuals */
     {"hardswish", FILTER(1, 1, 1, 0, OSP_HARDSWISH), .in = {UNIFORM(-4, 4, 1, 9, 9, 5)},
@@ -142,8 +152,10 @@ static const struct case_rung rungs[] = {
     {"cudnn/conv2d/fused_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
     {"cudnn/conv2d/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
     {"cuda/conv2d/warp", .may_refuse = true},
-    {"emu/conv2d/warp", .may_refuse = true},
     {"cuda/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
+    {"cuda/conv2d/tf32", .may_refuse = true, .own_order = true, .slack = case_rounded_tf32},
+    {"cuda/conv2d/f16", .may_refuse = true, .may_refuse_weights = true, .own_order = true, .slack = case_rounded_f16},
+    {"cuda/conv2d/bf16", .may_refuse = true, .own_order = true, .slack = case_rounded_bf16},
     {"cpu/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
 };
 

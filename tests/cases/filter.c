@@ -5,20 +5,56 @@
 /* Of each product, relative: 0 while a reference is made. */
 static double product_error;
 
+/* What operands are rounded to; NULL: they are not. */
+static const struct rounding {
+    int bits, lowest; /* of the mantissa, the first one too; the exponent below which numbers are spaced evenly */
+    double beyond;    /* numbers from here on cannot be held */
+    bool away;        /* ties: away from zero, else to even */
+} * rounding;
+
+static double rounded(double x)
+{
+    if (x == 0 || !(fabs(x) < rounding->beyond))
+        return fabs(x) < rounding->beyond ? x : INFINITY;
+    int exponent = ilogb(x);
+    double step = ldexp(1, (exponent < rounding->lowest ? rounding->lowest : exponent) - rounding->bits + 1);
+    return rounding->away ? copysign(floor(fabs(x) / step + 0.5) * step, x) : nearbyint(x / step) * step;
+}
+
+double case_product(double x, double w) { return rounding ? rounded(x) * rounded(w) : x * w; }
+
+/* Of activations that divide: slopes of at most 1.5; then x + 3, the product and the quotient are rounded. */
+static double divided(double slack, double value) { return 2 * slack + 0x1p-22 * (3 + (value < 0 ? -value : value)); }
+
 void case_put(const struct case_view *view, int64_t i, const struct case_sum *sum, enum osp_activation activation)
 {
-    double want = case_activation(activation, sum->value),
+    double result = case_activation(activation, sum->value),
            slack = case_slack((double)sum->terms, sum->magnitude) + product_error * sum->magnitude;
     bool divides = activation == OSP_HARDSWISH || activation == OSP_HARDSIGMOID;
     bool whole = view->test->in[0].fill == FILL_INTEGERS;
-    view->want[0][i] = want;
-    if (isinf(want) || (whole && !divides))
+    if (!rounding)
+        view->want[0][i] = result;
+    if (isinf(view->want[0][i]) || (whole && !divides))
         return;
     slack += (double)sum->terms * 0x1p-149; /* results below the smallest normal float */
-    if (divides)                            /* slopes of at most 1.5; then x + 3, the product and the quotient are rounded */
-        slack = 2 * slack + 0x1p-22 * (3 + (sum->value < 0 ? -sum->value : sum->value));
-    view->slack[0][i] = slack;
+    if (rounding) /* tensor cores may cut sums off where they would round, and lose what is below the smallest normal float */
+        slack = 2 * slack + (double)sum->terms * 0x1p-126;
+    if (divides)
+        slack = divided(slack, sum->value);
+    if (rounding)
+        slack += fabs(result - view->want[0][i]);
+    view->slack[0][i] = slack == slack ? slack : INFINITY;
 }
+
+static void put_rounded(const struct case_view *view, const struct rounding *to)
+{
+    rounding = to;
+    (view->call->op == OSP_linear ? &cases_linear : &cases_conv2d)->reference(view);
+    rounding = NULL;
+}
+void case_rounded_tf32(const struct case_view *view) { put_rounded(view, &(struct rounding){11, -126, INFINITY, true}); }
+void case_rounded_f16(const struct case_view *view) { put_rounded(view, &(struct rounding){11, -14, 65520, false}); }
+void case_rounded_bf16(const struct case_view *view) { put_rounded(view, &(struct rounding){8, -126, INFINITY, false}); }
 
 /* tf32 keeps 10 bits behind the point: each factor is off by at most 2^-11 of itself, the product by (1 + 2^-11)^2 - 1. Whole
  * numbers of the cases are exact. */

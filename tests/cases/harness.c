@@ -288,8 +288,6 @@ static void judge(const struct subject *subject, struct problem *problem, const 
 
 /* ---- Running ---------------------------------------------------------------------------------------------- */
 
-static const char *absent_refusal(const struct osp_device *device, const struct osp_call *call) { return NULL; }
-
 /* Packs weights from a call that has no shapes. */
 static osp_status prepare(const struct subject *subject, struct osp_node_state *state)
 {
@@ -380,7 +378,7 @@ static bool run_rung(const struct subject *subject, struct problem *problem, boo
     const struct osp_kernel *kernel = subject->kernel;
     struct osp_device *device = subject->bench->device;
     struct osp_call call = unbound(&problem->call);
-    const char *refusal = (kernel->refuses ? kernel->refuses : absent_refusal)(device, &call);
+    const char *refusal = kernel->refuses ? kernel->refuses(device, &call) : NULL;
     if (refusal) {
         if (plainest || !subject->known.may_refuse)
             complain(subject, "refused: %s", refusal);
@@ -392,7 +390,10 @@ static bool run_rung(const struct subject *subject, struct problem *problem, boo
     if (kernel->cost && !(kernel->cost(device, &call) >= 0))
         complain(subject, "its cost is not a number of seconds");
     struct osp_node_state state = {0};
-    if (prepare(subject, &state) != OSP_OK) {
+    osp_status status = prepare(subject, &state);
+    if (status == OSP_USAGE && subject->known.may_refuse_weights)
+        return false;
+    if (status != OSP_OK) {
         complain(subject, "prepare failed: %s", osp_message());
     } else {
         int before = subject->harness->failures;
@@ -488,7 +489,7 @@ int harness_run(struct harness *harness, const struct case_table *table, enum os
     for (int b = 0; harness->backends[b]; b++) {
         const struct osp_ladder *ladder = harness->backends[b]->ops[op];
         for (int r = 0; ladder && has_device(harness, harness->backends[b]) && r < ladder->count; r++) {
-            if (ran[b][r])
+            if (ran[b][r] || harness->lacks >> ladder->rungs[r]->precision & 1)
                 continue;
             char who[256];
             snprintf(who, sizeof who, "%s/%s/%s", harness->backends[b]->name, osp_op_name(op), ladder->rungs[r]->name);

@@ -36,6 +36,7 @@ struct harness {
     struct bench benches[HARNESS_DEVICES];     /* each backend, opened for each instruction set and thread count */
     int count;
     bool quiet;                                         /* prints no failures */
+    unsigned lacks;                                     /* precisions whose rungs may refuse every case, a bit each */
     void (*ran)(const struct harness_outcome *outcome); /* told of every run; NULL: nobody is, and runs are not timed */
     void (*failed)(const char *sentence);               /* told of every broken rule; NULL: nobody is */
     int failures;                                       /* of the last run */

@@ -15,7 +15,7 @@ static void reference(const struct case_view *view)
         }
         struct case_sum sum = {0};
         for (int64_t c = 0; c < columns; c++)
-            case_add(&sum, (double)rows[row * columns + c] * (double)view->constant[OSP_WEIGHT][k * columns + c]);
+            case_add(&sum, case_product((double)rows[row * columns + c], (double)view->constant[OSP_WEIGHT][k * columns + c]));
         if (view->constant[OSP_BIAS])
             case_add(&sum, view->constant[OSP_BIAS][k]);
         case_put(view, i, &sum, view->call->attrs->linear.activation);
@@ -42,6 +42,9 @@ static const struct test_case cases[] = {
      .constant = {INTEGERS(OSP_F32, -4, 4, 35, 1024)}},
     {"2051 columns", THEN(OSP_RELU), .in = {REAL(15, 2051)}, .constant = {REAL(35, 2051), REAL(35)}},
     {"2048 columns, one row", THEN(OSP_RELU), .in = {REAL(1, 2048)}, .constant = {REAL(100, 2048), REAL(100)}},
+    {"counts 3, 33 of 40, 1088 columns", THEN(OSP_RELU), .in = {REAL(80, 1088), COUNTS(3, 33)},
+     .constant = {REAL(37, 1088), REAL(37)}},
+    {"whole tiles", THEN(OSP_RELU), .in = {WHOLE(256, 64)}, .constant = {WHOLE(128, 64), WHOLE(128)}},
     {"count 0 of 6", THEN(OSP_HARDSIGMOID), .in = {REAL(6, 9), COUNTS(0)}, .constant = {REAL(8, 9), REAL(8)}},
     {"counts 0, 3, 5 of 5", THEN(OSP_LINEAR), .in = {WHOLE(15, 40), COUNTS(0, 3, 5)}, .constant = {WHOLE(18, 40), WHOLE(18)}},
     {"counts 1, 29 of 50, long", THEN(OSP_RELU), .in = {REAL(100, 1030), COUNTS(1, 29)}, .constant = {REAL(9, 1030), REAL(9)}},
@@ -52,9 +55,10 @@ static const struct test_case cases[] = {
 
 static const struct case_rung rungs[] = {
     {"cuda/linear/warp", .may_refuse = true},
-    {"emu/linear/warp", .may_refuse = true},
     {"cuda/linear/split", .may_refuse = true, .own_order = true},
-    {"emu/linear/split", .may_refuse = true, .own_order = true},
+    {"cuda/linear/tf32", .may_refuse = true, .own_order = true, .slack = case_rounded_tf32},
+    {"cuda/linear/f16", .may_refuse = true, .may_refuse_weights = true, .own_order = true, .slack = case_rounded_f16},
+    {"cuda/linear/bf16", .may_refuse = true, .own_order = true, .slack = case_rounded_bf16},
     {"onednn/linear/direct", .own_order = true, .by_threads = true, .loses_nan = true},
     {"cudnn/linear/matmul", .may_refuse = true, .own_order = true, .loses_nan = true},
     {"cudnn/linear/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},

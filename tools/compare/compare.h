@@ -63,8 +63,8 @@ void table_print(const struct study *study, FILE *out);
 
 /* Runs one picture on both sessions, which must have been opened with keep, and compares every node's output in running order.
  * Says on `out` where the first one lies that differs by more than its own rounding and what reached it can explain (diff.c has
- * the bound). Fills first_node, first_difference and first_bound of `agreement`, which stay NULL and 0 if there is none. Returns
- * OSP_OK in both cases. */
+ * the bound), and how far apart each stage's nodes are, as far as it went. Fills first_node, first_difference and first_bound of
+ * `agreement`, which stay NULL and 0 if there is none. Returns OSP_OK in both cases. */
 osp_status diff_sessions(struct osp_session *a, struct osp_session *b, const struct osp_image *image, struct agreement *agreement,
                          FILE *out);
 

@@ -22,7 +22,7 @@
 #include "runtime/file.h"
 
 static const double growth = 16, rows_lost = 0.02;
-enum { OUTPUTS = 4, NO_PARTNER = -1 };
+enum { OUTPUTS = 4, NO_PARTNER = -1, MOST_STAGES = 16 };
 
 struct value {
     float *data;
@@ -37,6 +37,14 @@ struct partners {
     int count;
 };
 
+/* How far apart a stage's nodes are. */
+struct drift {
+    const char *stage; /* the graph's */
+    int nodes, same;
+    double largest; /* difference, */
+    char node[96];  /* and whose */
+};
+
 struct walk {
     struct osp_session *a, *b;
     struct osp_line line_a, line_b;
@@ -47,6 +55,8 @@ struct walk {
     int nodes, same;
     double fullest; /* the largest share of its bound that a node took */
     char fullest_node[96];
+    struct drift drift[MOST_STAGES]; /* in the order in which the stages run */
+    int stages;
 };
 
 /* What was seen of a node. */
@@ -352,6 +362,34 @@ static void print_none(const struct walk *walk, FILE *out)
     fputc('\n', out);
 }
 
+static void note_drift(struct walk *walk, const struct seen *seen)
+{
+    struct drift *drift = &walk->drift[walk->stages > 0 ? walk->stages - 1 : 0];
+    if (walk->stages == 0 || (strcmp(drift->stage, walk->line_a.stage) != 0 && walk->stages < MOST_STAGES))
+        *(drift = &walk->drift[walk->stages++]) = (struct drift){.stage = walk->line_a.stage};
+    drift->nodes++;
+    drift->same += seen->difference == 0 && seen->lost == 0;
+    if (seen->difference <= drift->largest)
+        return;
+    drift->largest = seen->difference;
+    snprintf(drift->node, sizeof drift->node, "%s", walk->line_a.node);
+}
+
+/* Nothing where nothing differs. */
+static void print_drift(const struct walk *walk, FILE *out)
+{
+    if (walk->same == walk->nodes)
+        return;
+    fprintf(out, "  %-13s %5s %5s %10s  %s\n", "stage", "nodes", "equal", "drift", "of its largest value, most at");
+    for (int i = 0; i < walk->stages; i++) {
+        const struct drift *drift = &walk->drift[i];
+        fprintf(out, "  %-13s %5d %5d", drift->stage, drift->nodes, drift->same);
+        if (drift->largest > 0)
+            fprintf(out, " %10.2e  %s", drift->largest, drift->node);
+        fputc('\n', out);
+    }
+}
+
 /* One node. Returns through `found` whether it is the one. */
 static osp_status step(struct walk *walk, struct agreement *agreement, bool *found, FILE *out)
 {
@@ -359,6 +397,8 @@ static osp_status step(struct walk *walk, struct agreement *agreement, bool *fou
     osp_status status = get_outputs(walk);
     if (status == OSP_OK)
         status = look(walk, &seen);
+    if (status == OSP_OK)
+        note_drift(walk, &seen);
     if (status == OSP_OK && beyond(walk, &seen)) {
         *found = true;
         print_beyond(walk, &seen, out);
@@ -407,6 +447,8 @@ osp_status diff_sessions(struct osp_session *a, struct osp_session *b, const str
     }
     if (status == OSP_OK && !found)
         print_none(&walk, out);
+    if (status == OSP_OK)
+        print_drift(&walk, out);
     free(walk.partners.row);
     return status;
 }
