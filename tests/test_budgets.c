@@ -41,6 +41,19 @@ static const struct budget {
     {"roi_align", "1x25x34x256,8", "roi_align_channels_by_four", 1.00, 0, 0.03, 48, 32, 5.5},
     {"roi_align", "1x25x34x256,8", "roi_align_taps_by_four", 1.00, 1.01, 0.08, 48, 32, 5.4},
     {"roi_align", "1x25x34x256,8", "roi_align_columns_by_four", 1.00, 1.01, 0.08, 104, 32, 1.1},
+    {"nms", "1x1000,300", "nms_serial", 2.25, 20.76, 0.09, 32, 30, 614.1},
+    {"nms", "1x1000,300", "nms_keys", 1.00, 0, 0, 14, 23, 0.6},
+    {"nms", "1x1000,300", "nms_rank", 1.56, 1.00, 0, 30, 31, 5.9},
+    {"nms", "1x1000,300", "nms_bitmask_compare", 1.00, 1.00, 0.11, 36, 31, 27.1},
+    {"nms", "1x1000,300", "nms_bitmask_sweep", 1.00, 1.00, 0, 26, 7, 1.5},
+    {"nms", "1x1000,300", "nms_write", 2.16, 0, 0, 20, 29, 1.2},
+    {"nms", "1x1000,300", "nms_triangle_compare", 1.00, 1.00, 0.02, 32, 31, 16.5},
+    {"nms", "1x1000,300", "nms_triangle_sweep", 1.00, 1.00, 0, 26, 7, 1.5},
+    {"nms", "1x1000,300", "nms_warp_compare", 1.00, 1.00, 0.02, 32, 31, 16.5},
+    {"nms", "1x1000,300", "nms_warp_sweep", 1.01, 0, 0, 64, 8, 1.5},
+    {"nms", "1x4663,1000", "nms_triangle_sweep", 1.00, 1.00, 0, 26, 19, 3.7},
+    {"nms", "1x4663,1000", "nms_warp_compare", 1.00, 1.00, 0.02, 32, 32, 58.3},
+    {"nms", "1x4663,1000", "nms_warp_sweep", 1.01, 0, 0, 64, 27, 3.5},
 };
 
 static const json_t *find_kernel(const json_t *json, const char *name)

@@ -16,16 +16,21 @@ struct nms_operands {
     float threshold;
 };
 
+/* f32, in the order of torchvision's csrc/ops/cpu/nms_kernel.cpp; all of it is the same with a and b exchanged. */
 CUDA_DEVICE float nms_area(float4 box) { return (box.z - box.x) * (box.w - box.y); }
 
-/* f32, in the order of torchvision's csrc/ops/cpu/nms_kernel.cpp. NaN (two empty boxes, a coordinate that is none) is not above.
- * It is the same with a and b exchanged. */
-CUDA_DEVICE bool nms_above(float4 a, float area_a, float4 b, float area_b, float threshold)
+CUDA_DEVICE float nms_common(float4 a, float4 b)
 {
     float left = a.x < b.x ? b.x : a.x, right = b.z < a.z ? b.z : a.z;
     float top = a.y < b.y ? b.y : a.y, bottom = b.w < a.w ? b.w : a.w;
     float w = right - left > 0 ? right - left : 0, h = bottom - top > 0 ? bottom - top : 0;
-    float inter = w * h;
+    return w * h;
+}
+
+/* NaN (two empty boxes, a coordinate that is none) is not above. */
+CUDA_DEVICE bool nms_above(float4 a, float area_a, float4 b, float area_b, float threshold)
+{
+    float inter = nms_common(a, b);
     return inter / (area_a + area_b - inter) > threshold;
 }
 

@@ -1,0 +1,116 @@
+/* What a rung asks of the driver while it runs: to launch, and to fill. Nothing is copied, allocated or waited for; no host round
+ * trip lies between a network's layers, and nms of thousands of boxes is one chain of launches. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/cuda.h"
+#include "tools/ladder/climb.h"
+
+static const char *asked; /* first, of what a rung may not ask for */
+
+#define CUDA_CALL(name, symbol, ...)                                                                                             \
+    static CUresult no_##name(__VA_ARGS__)                                                                                       \
+    {                                                                                                                            \
+        asked = asked ? asked : symbol;                                                                                          \
+        return 1;                                                                                                                \
+    }
+#include "kernels/driver.def"
+#undef CUDA_CALL
+static struct cuda_driver strict = {
+#define CUDA_CALL(name, symbol, ...) .name = no_##name,
+#include "kernels/driver.def"
+#undef CUDA_CALL
+};
+
+static const struct cuda_driver *driver;
+static const struct osp_kernel *rung;
+static int launches;
+
+static CUresult count_launch(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                             unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream, void **arguments,
+                             void **extra)
+{
+    launches++;
+    return driver->cuLaunchKernel(function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream, arguments,
+                                  extra);
+}
+
+/* Runs the rung once with the driver as it is, which loads its kernels, and then with the strict one. */
+static osp_status run_strictly(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    struct cuda_device *cuda = cuda_of(device);
+    osp_status status = rung->run(device, call, state);
+    if (status)
+        return status;
+    driver = cuda->driver;
+    strict.cuLaunchKernel = count_launch;
+    strict.cuMemsetD8Async = driver->cuMemsetD8Async;
+    strict.cuCtxSetCurrent = driver->cuCtxSetCurrent;
+    cuda->driver = &strict;
+    launches = 0;
+    asked = NULL;
+    status = rung->run(device, call, state);
+    cuda->driver = driver;
+    return status;
+}
+
+/* Returns how many launches the rung took; 0 where it refuses. */
+static int climb_strictly(const struct problem *problem, const struct osp_kernel *kernel, struct osp_device *device,
+                          void *const reference[OSP_MAX_OUTPUTS])
+{
+    struct osp_kernel guarded = *kernel;
+    struct climb climb;
+    guarded.run = run_strictly;
+    rung = kernel;
+    osp_status status = climb_run(problem, climb_backend("emu"), device, &guarded, reference, false, &climb);
+    if (status || asked)
+        fail_msg("%s %s: asked for %s: %s", osp_op_name(problem->call.op), kernel->name, asked ? asked : "nothing",
+                 osp_message());
+    if (climb.refusal)
+        return 0;
+    assert_true(climb_is_good(&climb));
+    return launches;
+}
+
+static int ladder_strictly(enum osp_op op, const char *shape)
+{
+    const struct osp_backend *emu = climb_backend("emu");
+    struct osp_device *device;
+    struct problem problem;
+    void *reference[OSP_MAX_OUTPUTS] = {NULL};
+    int last = 0;
+    assert_int_equal(problem_new(op, shape, &problem), OSP_OK);
+    assert_int_equal(climb_reference(&problem, reference), OSP_OK);
+    assert_int_equal(emu->open(&(struct osp_device_options){0}, &device), OSP_OK);
+    for (int i = 0; i < emu->ops[op]->count; i++) {
+        last = climb_strictly(&problem, emu->ops[op]->rungs[i], device, reference);
+        print_message("%s %s %s: %d launches\n", osp_op_name(op), problem.shape, emu->ops[op]->rungs[i]->name, last);
+    }
+    emu->close(device);
+    for (int i = 0; i < OSP_MAX_OUTPUTS; i++)
+        free(reference[i]);
+    problem_free(&problem);
+    return last;
+}
+
+static void every_rung_only_launches(void **state)
+{
+    for (int op = 0; op < OSP_OP_COUNT; op++)
+        if (problem_form((enum osp_op)op))
+            ladder_strictly((enum osp_op)op, NULL);
+}
+
+/* As many boxes as R50-FPN proposes at 800x1088: order (2), two rounds of comparisons and a sweep, the rows. */
+static void nms_never_waits(void **state) { assert_int_equal(ladder_strictly(OSP_nms, "1x4663,1000"), 2 + 2 * 2 + 1); }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_rung_only_launches), cmocka_unit_test(nms_never_waits)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
