@@ -28,6 +28,7 @@ static void every_op(void **state)
         {"conv2d", "1x7x9x5,13,3,1"}, {"conv2d", "2x8x8x4,32,1,2"}, {"depthwise", "1x7x9x5,3,2"}, {"linear", "5x33,17"},
         {"maxpool", "1x9x7x5,3,2"},   {"avgpool", "2x5x7x9"},       {"scale", "2x5x7x9"},         {"upsample_add", "1x7x9x5"},
         {"softmax", "7x91"},          {"topk", "1x9x11x3,50"},      {"nms", "2x70,30"},           {"roi_align", "1x13x17x5,6"},
+        {"resize", "2x7x9,13x17"},    {"rpn_decode", "2x7x9x3,50"}, {"box_decode", "2x9,21"},
     };
     static const char *const backends[] = {"cpu", "emu"};
     for (size_t i = 0; i < sizeof small / sizeof *small; i++)
@@ -90,7 +91,8 @@ static void refusals(void **state)
     ends(ladder(NULL), 2, "ladder wants one OP, or network");
     ends(ladder("conv2d", "linear"), 2, "found 2");
     ends(ladder("conv"), 2, "no op is called conv; is conv2d meant?");
-    ends(ladder("rpn_decode"), 2, "osprey bench --ladder rpn_decode");
+    ends(ladder("rpn_decode", "--shape", "1x9x9x16,5"), 2, "found 16 anchors, allowed are 15");
+    ends(ladder("box_decode", "--shape", "1x9,1"), 2, "found 1 class, allowed are 2 and more");
     ends(ladder("conv2d", "--shape", "1x2x3"), 2, "--shape: found '1x2x3', allowed is NxHxWxC,K,R,STRIDE");
     ends(ladder("conv2d", "--shape", "1x2x3x0,1,1,1"), 2, "numbers of 1 to 65536");
     ends(ladder("conv2d", "--shape", "1x2x3x4,1,1,1,9"), 2, "allowed is NxHxWxC,K,R,STRIDE");

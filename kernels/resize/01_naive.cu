@@ -19,7 +19,8 @@ CUDA_KERNEL(resize_naive, BLOCK, const uint8_t *pixels, /* bytes */
         return;
     const int64_t *image = images + i / w / h * OSP_IMAGE_FIELDS;
     auto worth = [&](int byte, int c) { return resize_normalised(attrs, byte, c); };
-    resize_pixel(pixels + image[OSP_IMAGE_OFFSET], image, (int)(i / w % h), (int)(i % w), y + i * 3, worth);
+    auto pair = [&](int64_t at, const struct resize_tap &u) { return resize_bytes(pixels + at, u); };
+    resize_pixel(image, (int)(i / w % h), (int)(i % w), y + i * 3, worth, pair);
 }
 
 #if CUDA_HOST

@@ -14,19 +14,15 @@ CUDA_KERNEL(resize_table, BLOCK, const uint8_t *pixels, /* bytes */
             float *y,                                   /* (N,H,W,3) */
             int64_t count, int h, int w, struct osp_resize_attrs attrs)
 {
-    CUDA_SHARED(float, worth_of, [3][256]);
-    static_assert(BLOCK == 256); /* a thread for each byte; its channels unrolled, for attrs are no array in memory */
-#pragma unroll
-    for (int c = 0; c < 3; c++)
-        worth_of[c][threadIdx.x] = resize_normalised(attrs, (int)threadIdx.x, c);
-    __syncthreads();
-    auto worth = [&](int byte, int c) { return worth_of[c][byte]; };
+    resize_table_row *table = resize_table_of(attrs);
+    auto worth = [&](int byte, int c) { return table[c][byte]; };
+    auto pair = [&](int64_t at, const struct resize_tap &u) { return resize_bytes(pixels + at, u); };
     for (int k = 0; k < EACH; k++) {
         int64_t i = (int64_t)blockIdx.x * PIXELS + k * BLOCK + threadIdx.x;
         if (i >= count)
             break;
         const int64_t *image = images + i / w / h * OSP_IMAGE_FIELDS;
-        resize_pixel(pixels + image[OSP_IMAGE_OFFSET], image, (int)(i / w % h), (int)(i % w), y + i * 3, worth);
+        resize_pixel(image, (int)(i / w % h), (int)(i % w), y + i * 3, worth, pair);
     }
 }
 

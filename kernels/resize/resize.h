@@ -30,9 +30,39 @@ CUDA_DEVICE float resize_normalised(const struct osp_resize_attrs &attrs, int by
     return x;
 }
 
-/* Output pixel (y, x) of one image: all three channels. worth(byte, c) is the normalised value of a byte. */
-template <class Worth>
-CUDA_DEVICE void resize_pixel(const uint8_t *rgb, const int64_t *image, int y, int x, float *out, const Worth &worth)
+/* What every byte is worth, [3][256], in shared memory; by the 256 threads of a block, of which each takes a byte. Channels are
+ * unrolled, for attrs are no array in memory. */
+typedef const float resize_table_row[256];
+CUDA_DEVICE resize_table_row *resize_table_of(const struct osp_resize_attrs &attrs)
+{
+    CUDA_SHARED(float, worth_of, [3][256]);
+#pragma unroll
+    for (int c = 0; c < 3; c++)
+        worth_of[c][threadIdx.x] = resize_normalised(attrs, (int)threadIdx.x, c);
+    __syncthreads();
+    return worth_of;
+}
+
+/* Two pixels of a row, between which an output pixel lies. */
+struct resize_pair {
+    int near[3], far[3];
+};
+
+CUDA_DEVICE struct resize_pair resize_bytes(const uint8_t *row, const struct resize_tap &u)
+{
+    struct resize_pair pair;
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+        pair.near[c] = row[u.near * 3 + c];
+        pair.far[c] = row[u.far * 3 + c];
+    }
+    return pair;
+}
+
+/* Output pixel (y, x) of one image: all three channels. worth(byte, c) is the normalised value of a byte; pair(at, u) are the
+ * pixels that u names of the row that starts at byte `at` of the pixels of all images. */
+template <class Worth, class Pair>
+CUDA_DEVICE void resize_pixel(const int64_t *image, int y, int x, float out[3], const Worth &worth, const Pair &pair)
 {
     int resized_h = (int)image[OSP_IMAGE_RESIZED_H], resized_w = (int)image[OSP_IMAGE_RESIZED_W], w = (int)image[OSP_IMAGE_W];
     if (y >= resized_h || x >= resized_w) {
@@ -40,11 +70,12 @@ CUDA_DEVICE void resize_pixel(const uint8_t *rgb, const int64_t *image, int y, i
         return;
     }
     struct resize_tap v = resize_tap_of(y, (int)image[OSP_IMAGE_H], resized_h), u = resize_tap_of(x, w, resized_w);
-    const uint8_t *upper = rgb + (int64_t)v.near * w * 3, *lower = rgb + (int64_t)v.far * w * 3;
+    struct resize_pair upper = pair(image[OSP_IMAGE_OFFSET] + (int64_t)v.near * w * 3, u);
+    struct resize_pair lower = pair(image[OSP_IMAGE_OFFSET] + (int64_t)v.far * w * 3, u);
 #pragma unroll
     for (int c = 0; c < 3; c++) {
-        float a = worth(upper[u.near * 3 + c], c) * u.near_share + worth(upper[u.far * 3 + c], c) * u.far_share;
-        float b = worth(lower[u.near * 3 + c], c) * u.near_share + worth(lower[u.far * 3 + c], c) * u.far_share;
+        float a = worth(upper.near[c], c) * u.near_share + worth(upper.far[c], c) * u.far_share;
+        float b = worth(lower.near[c], c) * u.near_share + worth(lower.far[c], c) * u.far_share;
         out[c] = a * v.near_share + b * v.far_share;
     }
 }

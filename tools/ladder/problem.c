@@ -192,35 +192,89 @@ static bool make_roi_align(struct problem *p, const int64_t *n)
            reals(p, OSP_ROI_ALIGN_FEATURES, -1, 1, shape_of(n[0], n[1], n[2], n[3]));
 }
 
+static bool make_resize(struct problem *p, const int64_t *n)
+{
+    const int64_t each = n[1] * n[2] * 3;
+    uint8_t *pixels = room_for(p, OSP_RESIZE_PIXELS, OSP_U8, shape_of(n[0] * each, 0, 0, 0));
+    uint64_t seed = 3;
+    for (int64_t i = 0; pixels && i < n[0] * each; i++)
+        pixels[i] = (uint8_t)next_value(&seed, 0, 255);
+    if (!pixels || !pictures(p, OSP_RESIZE_IMAGES, n[0], n[3], n[4]))
+        return false;
+    int64_t *row = p->call.in[OSP_RESIZE_IMAGES].data;
+    for (int64_t i = 0; i < n[0]; i++, row += OSP_IMAGE_FIELDS) {
+        row[OSP_IMAGE_OFFSET] = i * each;
+        row[OSP_IMAGE_H] = n[1];
+        row[OSP_IMAGE_W] = n[2];
+    }
+    p->attrs.resize = (struct osp_resize_attrs){{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 1};
+    return true;
+}
+
+/* Rows of M logits' places in a map of H x W x A, and the map of their deltas; anchors of 32 to 512 pixels. */
+static bool make_rpn_decode(struct problem *p, const int64_t *n)
+{
+    enum { STRIDE = 16 };
+    const int64_t places = n[1] * n[2] * n[3], t = n[4] < places ? n[4] : places;
+    struct osp_rpn_decode_attrs *attrs = &p->attrs.rpn_decode;
+    if (n[3] > OSP_MAX_ANCHORS) {
+        p->status = osp_fail(OSP_USAGE, "--shape: found %d anchors, allowed are %d", (int)n[3], OSP_MAX_ANCHORS);
+        return false;
+    }
+    *attrs = (struct osp_rpn_decode_attrs){.levels = 1, .anchors = (int)n[3], .k = (int)n[4], .min_size = 1e-3f};
+    for (int a = 0; a < attrs->anchors; a++)
+        for (int side = 0; side < 4; side++)
+            attrs->base[0][a][side] = (float)(16 << a % 5) * (side < 2 ? -1.0f : 1.0f);
+    int32_t *index = room_for(p, OSP_RPN_DECODE_INDEX, OSP_I32, shape_of(n[0], t, 0, 0));
+    uint64_t seed = 5;
+    for (int64_t i = 0; index && i < n[0] * t; i++)
+        index[i] = (int32_t)next_value(&seed, 0, (float)(places - 1));
+    return index && reals(p, OSP_RPN_DECODE_SCORES, -4, 4, shape_of(n[0], t, 0, 0)) &&
+           pictures(p, OSP_RPN_DECODE_IMAGES, n[0], n[1] * STRIDE, n[2] * STRIDE) &&
+           reals(p, OSP_RPN_DECODE_DELTAS, -1, 1, shape_of(n[0], n[1], n[2], 4 * n[3]));
+}
+
+/* Probabilities of which two of a row pass the threshold, as they do where two things overlap. */
+static bool make_box_decode(struct problem *p, const int64_t *n)
+{
+    const int64_t rows = n[0] * n[1], c = n[2];
+    float *row = reals(p, OSP_BOX_DECODE_PROBABILITIES, 0, 0.1f / (float)c, shape_of(rows, c, 0, 0));
+    uint64_t seed = 9;
+    for (int64_t i = 0; row && i < rows; i++, row += c) {
+        row[(int64_t)next_value(&seed, 0, (float)c)] = 0.6f;
+        row[(int64_t)next_value(&seed, 0, (float)c)] = 0.3f;
+    }
+    p->attrs.box_decode = (struct osp_box_decode_attrs){
+        .weights = {10, 10, 5, 5}, .score_threshold = 0.05f, .min_size = 0.01f, .slots = c - 1 < 20 ? (int)c - 1 : 20};
+    if (c < 2)
+        p->status = osp_fail(OSP_USAGE, "--shape: found %d class, allowed are 2 and more: the first is the background", (int)c);
+    return row && !p->status && reals(p, OSP_BOX_DECODE_DELTAS, -1, 1, shape_of(rows, 4 * c, 0, 0)) &&
+           boxes(p, OSP_BOX_DECODE_PROPOSALS, n[0], n[1], 800, 1088) && counts(p, OSP_BOX_DECODE_COUNTS, n[0], n[1]) &&
+           pictures(p, OSP_BOX_DECODE_IMAGES, n[0], 800, 1088);
+}
+
 struct recipe {
-    enum osp_op op;
     const char *form, *usual;
     bool (*make)(struct problem *, const int64_t *numbers);
 };
 static const struct recipe recipes[] = {
-    {OSP_conv2d, "NxHxWxC,K,R,STRIDE", "1x20x24x64,64,3,1", make_conv2d},
-    {OSP_depthwise, "NxHxWxC,R,STRIDE", "1x20x28x184,3,1", make_depthwise},
-    {OSP_linear, "MxC,K", "64x512,256", make_linear},
-    {OSP_maxpool, "NxHxWxC,R,STRIDE", "1x48x64x64,3,2", make_maxpool},
-    {OSP_avgpool, "NxHxWxC", "1x20x28x480", make_avgpool},
-    {OSP_scale, "NxHxWxC", "1x20x28x480", make_scale},
-    {OSP_upsample_add, "NxHxWxC", "1x20x28x256", make_upsample_add},
-    {OSP_softmax, "MxC", "150x91", make_softmax},
-    {OSP_topk, "NxHxWxA,K", "1x50x68x3,1000", make_topk},
-    {OSP_nms, "NxT,MOST", "1x1000,300", make_nms},
-    {OSP_roi_align, "NxHxWxC,T", "1x25x34x256,32", make_roi_align},
+    [OSP_conv2d] = {"NxHxWxC,K,R,STRIDE", "1x20x24x64,64,3,1", make_conv2d},
+    [OSP_depthwise] = {"NxHxWxC,R,STRIDE", "1x20x28x184,3,1", make_depthwise},
+    [OSP_linear] = {"MxC,K", "64x512,256", make_linear},
+    [OSP_maxpool] = {"NxHxWxC,R,STRIDE", "1x48x64x64,3,2", make_maxpool},
+    [OSP_avgpool] = {"NxHxWxC", "1x20x28x480", make_avgpool},
+    [OSP_scale] = {"NxHxWxC", "1x20x28x480", make_scale},
+    [OSP_upsample_add] = {"NxHxWxC", "1x20x28x256", make_upsample_add},
+    [OSP_softmax] = {"MxC", "150x91", make_softmax},
+    [OSP_topk] = {"NxHxWxA,K", "1x50x68x3,1000", make_topk},
+    [OSP_nms] = {"NxT,MOST", "1x1000,300", make_nms},
+    [OSP_roi_align] = {"NxHxWxC,T", "1x25x34x256,32", make_roi_align},
+    [OSP_resize] = {"NxHxW,PxQ", "1x120x160,200x272", make_resize},
+    [OSP_rpn_decode] = {"NxHxWxA,K", "1x50x68x3,1000", make_rpn_decode},
+    [OSP_box_decode] = {"NxT,C", "1x150,91", make_box_decode},
 };
 
-static const struct recipe *find(enum osp_op op)
-{
-    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
-        if (recipes[i].op == op)
-            return &recipes[i];
-    return NULL;
-}
-
-const char *problem_form(enum osp_op op) { return find(op) ? find(op)->form : NULL; }
-const char *problem_usual(enum osp_op op) { return find(op) ? find(op)->usual : NULL; }
+_Static_assert(sizeof recipes / sizeof *recipes == OSP_OP_COUNT, "every op has a recipe");
 
 /* Reads as many numbers as the form has words, with the same signs between them. */
 static osp_status read_shape(const struct recipe *recipe, const char *shape, int64_t numbers[MOST_NUMBERS])
@@ -248,12 +302,9 @@ static osp_status read_shape(const struct recipe *recipe, const char *shape, int
 
 osp_status problem_new(enum osp_op op, const char *shape, struct problem *out)
 {
-    const struct recipe *recipe = find(op);
+    const struct recipe *recipe = &recipes[op];
     int64_t numbers[MOST_NUMBERS];
     *out = (struct problem){.call = {.op = op, .dims = {1, 1, 1}}};
-    if (!recipe)
-        return osp_fail(OSP_USAGE, "%s is not climbed by itself; osprey bench --ladder %s measures it within a network",
-                        osp_op_name(op), osp_op_name(op));
     shape = shape ? shape : recipe->usual;
     osp_status status = read_shape(recipe, shape, numbers);
     if (status)

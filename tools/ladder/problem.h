@@ -15,11 +15,8 @@ struct problem {
     char shape[96];    /* as it was given: "1x24x32x64,64,3,1" */
 };
 
-/* What --shape means for an op: "NxHxWxC,K,R,STRIDE", and the shape that is taken when none is given. */
-const char *problem_form(enum osp_op op);
-const char *problem_usual(enum osp_op op);
-
-/* shape NULL: the usual one. OSP_USAGE: it has not that form, or asks for too much; OSP_MEMORY. */
+/* Every op has a form, such as "NxHxWxC,K,R,STRIDE", and a shape that is taken for NULL. OSP_USAGE: shape has not that form, or
+ * asks for too much; OSP_MEMORY. */
 osp_status problem_new(enum osp_op op, const char *shape, struct problem *out);
 void problem_free(struct problem *problem);
 
