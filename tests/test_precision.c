@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "climbs.h"
 #include "networks.h"
 #include "runtime/backend.h"
 #include "runtime/constant.h"
@@ -193,6 +194,37 @@ static void large_tiles(void **state)
     free(out);
 }
 
+/* The loop of every rung of reduced precision: matrix instructions, fed by ldmatrix from rows that no bank holds twice, while
+ * cp.async brings the next. */
+static void how_tensor_cores_are_fed(void **state)
+{
+    json_t *json = climb_json("conv2d", "1x16x16x32,64,3,1", "emu"), *rung, *kernel;
+    static const char *const classes[] = {"MMA", "LDSM", "LDGSTS"};
+    size_t i, k;
+    int seen = 0;
+    json_array_foreach(json_object_get(json, "rungs"), i, rung)
+    {
+        if (!strcmp(text_of(rung, "precision"), "f32"))
+            continue;
+        json_array_foreach(json_object_get(rung, "kernels"), k, kernel)
+        {
+            const json_t *shared = json_object_get(kernel, "shared"), *code = json_object_get(kernel, "code");
+            if (!(number_of(shared, "wavefronts") > 0) ||
+                number_of(shared, "wavefronts") != number_of(shared, "ideal_wavefronts"))
+                fail_msg("%s: %g passes over the banks, %g could do", text_of(kernel, "kernel"), number_of(shared, "wavefronts"),
+                         number_of(shared, "ideal_wavefronts"));
+            if (!code)
+                print_message("NOT RUN: the machine code of %s: built without nvcc\n", text_of(kernel, "kernel"));
+            for (int c = 0; code && c < 3; c++)
+                if (!(number_of(json_object_get(code, "loop"), classes[c]) > 0))
+                    fail_msg("%s: no %s in its loop", text_of(kernel, "kernel"), classes[c]);
+            seen++;
+        }
+    }
+    assert_int_equal(seen, 3);
+    json_decref(json);
+}
+
 /* ---- Networks ------------------------------------------------------------------------------------------------------ */
 
 /* By how much boxes may be off, in pixels, and scores: kernels/README.md states the same. */
@@ -283,15 +315,17 @@ static void drift_by_stage(void **state)
     osp_model_close(model);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_that_do_not_fit),
         cmocka_unit_test(an_activation_that_does_not_fit),
         cmocka_unit_test(an_old_gpu),
         cmocka_unit_test(large_tiles),
+        cmocka_unit_test(how_tensor_cores_are_fed),
         cmocka_unit_test(boxes_stay),
         cmocka_unit_test(drift_by_stage),
     };
+    process_find(argv[0]);
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }
