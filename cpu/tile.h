@@ -17,8 +17,8 @@ enum { TILE_STREAM_BYTES = 8 << 20 };
 
 /* From x to out. The letters are those of struct tile_isa's functions. */
 struct tile_whole {
-    const float *x, *next; /* next: x of the tile that follows, of one run, to be brought into cache; NULL: not asked for */
-    ptrdiff_t pixel, run;
+    const float *x;
+    ptrdiff_t pixel, run, ahead; /* ahead: floats from x to that of the tile that follows, to be brought into cache; 0: is not */
     int runs, length;
     const float *w, *bias, *residual; /* bias [block], residual [pixels][pitch]; either may be NULL */
     float *out;                       /* [pixels][pitch] */
@@ -47,6 +47,9 @@ struct tile_isa {
 
     /* All of these at once, of a whole block of outputs: sums start from zero and never leave the registers. */
     void (*whole)(const struct tile_whole *tile);
+
+    /* The same of the first `outputs` of a block. */
+    void (*part)(const struct tile_whole *tile, int outputs);
 };
 
 const struct tile_isa *cpu_tile(const struct cpu_device *device);

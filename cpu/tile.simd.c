@@ -19,17 +19,16 @@ SIMD_INLINE void fetch(const float *p, ptrdiff_t pixel, const int pixels, const 
             __builtin_prefetch(p + l * LINE);
 }
 
-/* sum += x * w, as tile.h's accumulate. next: a row of x that is brought into cache; NULL: none. */
-SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, const float *next, ptrdiff_t pixel, ptrdiff_t run, int runs,
+/* sum += x * w, as tile.h's accumulate. What lies `ahead` of x is brought into cache, but for what a run has in common with that
+ * of the pixel to its right; 0: nothing is. */
+SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, ptrdiff_t ahead, ptrdiff_t pixel, ptrdiff_t run, int runs,
                           int length, const float *w, const int pixels, const int vectors)
 {
     const float *half = x + HALF * pixel;
     for (; runs > 0; runs--, x += run - length, half += run - length)
         for (int left = length; left > 0; left -= LINE) {
-            if (next) {
-                fetch(next, pixel, pixels, 1);
-                next += LINE;
-            }
+            if (ahead && length - left < pixel)
+                fetch(x + ahead, pixel, pixels, 1);
             for (const float *end = x + (left < LINE ? left : LINE); x < end; x++, half++, w += BLOCK) {
                 vf weight[VECTORS];
                 for (int v = 0; v < vectors; v++)
@@ -50,7 +49,7 @@ SIMD_INLINE void sum_tile(float *sums, const float *x, ptrdiff_t pixel, ptrdiff_
     for (int i = 0; i < pixels; i++)
         for (int v = 0; v < vectors; v++)
             sum[i][v] = vf_load(sums + i * BLOCK + v * LANES);
-    sum_runs(sum, x, NULL, pixel, run, runs, length, w, pixels, vectors);
+    sum_runs(sum, x, 0, pixel, run, runs, length, w, pixels, vectors);
     for (int i = 0; i < pixels; i++)
         for (int v = 0; v < vectors; v++)
             vf_store(sums + i * BLOCK + v * LANES, sum[i][v]);
@@ -87,7 +86,7 @@ SIMD_INLINE void whole_tile(const struct tile_whole *tile, const int pixels)
     vf sum[PIXELS][VECTORS] = {{{0}}};
     if (tile->residual)
         fetch(tile->residual, tile->pitch, pixels, (BLOCK + LINE - 1) / LINE);
-    sum_runs(sum, tile->x, tile->next, tile->pixel, tile->run, tile->runs, tile->length, tile->w, pixels, VECTORS);
+    sum_runs(sum, tile->x, tile->ahead, tile->pixel, tile->run, tile->runs, tile->length, tile->w, pixels, VECTORS);
     if (tile->activation == OSP_LINEAR)
         put_tile(sum, tile, pixels, OSP_LINEAR);
     else if (tile->activation == OSP_RELU)
@@ -177,7 +176,33 @@ static void finish(const float *sums, const float *bias, const float *residual, 
     }
 }
 
+SIMD_INLINE void part_tile(const struct tile_whole *tile, int outputs, const int pixels, const int vectors)
+{
+    vf sum[PIXELS][VECTORS] = {{{0}}};
+    _Alignas(64) float sums[PIXELS * BLOCK];
+    sum_runs(sum, tile->x, tile->ahead, tile->pixel, tile->run, tile->runs, tile->length, tile->w, pixels, vectors);
+    for (int i = 0; i < pixels; i++)
+        for (int v = 0; v < vectors; v++)
+            vf_store(sums + i * BLOCK + v * LANES, sum[i][v]);
+    finish(sums, tile->bias, tile->residual, tile->out, tile->pitch, pixels, outputs, tile->activation);
+}
+
+#define PART(n)                                                                                                                  \
+    case n:                                                                                                                      \
+        if (n <= PIXELS && outputs > LANES)                                                                                      \
+            part_tile(tile, outputs, n <= PIXELS ? n : 1, VECTORS);                                                              \
+        else if (n <= PIXELS)                                                                                                    \
+            part_tile(tile, outputs, n <= PIXELS ? n : 1, 1);                                                                    \
+        break;
+
+static void part(const struct tile_whole *tile, int outputs)
+{
+    switch (tile->pixels) {
+        EVERY_COUNT(PART)
+    }
+}
+
 extern const struct tile_isa SIMD(cpu_tile);
-const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, resume, finish, whole};
+const struct tile_isa SIMD(cpu_tile) = {PIXELS, BLOCK, LANES, accumulate, resume, finish, whole, part};
 
 _Static_assert((int)PIXELS <= (int)TILE_PIXELS && (int)BLOCK <= (int)TILE_BLOCK, "tile.h");

@@ -34,14 +34,18 @@ static void refused(osp_status status, const char *words)
 static void columns(void **state)
 {
     char *list;
-    must(ladder_columns("nms", "cpu", &list));
+    must(ladder_columns("nms", NULL, "cpu", &list));
     assert_string_equal(list, "cpu:nms=serial?,cpu:nms=survivors?,cpu");
     free(list);
-    must(ladder_columns("nms", "cpu:threads=1,cpu:isa=portable,emu", &list));
+    must(ladder_columns("nms", NULL, "cpu:threads=1,cpu:isa=portable,emu", &list));
     assert_string_equal(list, "cpu:threads=1:nms=serial?,cpu:threads=1:nms=survivors?,cpu:threads=1,cpu:isa=portable,emu");
     free(list);
-    refused(ladder_columns("sort", "cpu", &list), "no op is called 'sort'; there are resize");
-    refused(ladder_columns("nms", "gpu", &list), "backend gpu has no rung of nms");
+    refused(ladder_columns("sort", NULL, "cpu", &list), "no op is called 'sort'; there are resize");
+    must(ladder_columns("nms", "survivors", "cpu,emu", &list));
+    assert_string_equal(list, "cpu:nms=survivors?,cpu,emu");
+    free(list);
+    refused(ladder_columns("nms", NULL, "gpu", &list), "backend gpu has no rung of nms");
+    refused(ladder_columns("nms", "fast", "cpu", &list), "--from: nms on backend cpu has no rung 'fast'");
 }
 
 /* ---- A study with known figures -------------------------------------------------------------------- */
@@ -94,7 +98,8 @@ static void add_column(struct study *study, const char *name, const char *backen
     }
 }
 
-static void make_study(struct study *study)
+/* from: the first rung that has a column. */
+static void make_study_from(struct study *study, const char *from)
 {
     struct workload *work;
     study_init(study);
@@ -105,19 +110,22 @@ static void make_study(struct study *study)
     studies_set(&study->commit, "abc");
     studies_set(&study->date, "2026-11-22T20:00:00Z");
     studies_set(&study->command, "osprey bench --ladder nms");
-    add_column(study, "cpu:nms=serial?", "cpu", "serial", (double[]){40, 7, 160, 60}, false);
+    if (!from)
+        add_column(study, "cpu:nms=serial?", "cpu", "serial", (double[]){40, 7, 160, 60}, false);
     add_column(study, "cpu:nms=survivors?", "cpu", "survivors", (double[]){4, 7, 160, 6}, true);
     add_column(study, "cpu", "cpu", "survivors", (double[]){2, 7, 123.4, 2}, false);
     add_column(study, "other", "cpu", "survivors", (double[]){4, 7, 61.7, 4}, false);
 }
 
-static char *table_of(const struct study *study)
+static void make_study(struct study *study) { make_study_from(study, NULL); }
+
+static char *table_of(const struct study *study, const char *from)
 {
     char *text;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
     assert_non_null(stream);
-    must(ladder_print(study, "nms", stream));
+    must(ladder_print(study, "nms", from, stream));
     assert_int_equal(fclose(stream), 0);
     return text;
 }
@@ -137,7 +145,7 @@ static void table(void **state)
     };
     struct study study;
     make_study(&study);
-    char *text = table_of(&study);
+    char *text = table_of(&study, NULL);
     const char *at = text;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         at = strstr(at, lines[i]);
@@ -149,19 +157,31 @@ static void table(void **state)
     study_free(&study);
 }
 
+static void table_from_a_rung_on(void **state)
+{
+    struct study study;
+    make_study_from(&study, "survivors");
+    char *text = table_of(&study, "survivors");
+    assert_non_null(strstr(text, "| layer | shape | `survivors` | plan | GB/s |"));
+    assert_non_null(strstr(text, "| a and 1 more | 1x8x4 -> 1x2x4 | 5.00 | 2.00 |"));
+    assert_non_null(strstr(text, "| c | 1x16x4 -> 1x2x4 | - | 123 |"));
+    free(text);
+    study_free(&study);
+}
+
 static void studies_without_a_table(void **state)
 {
     struct study study;
     make_study(&study);
-    refused(ladder_print(&study, "scale", stderr), "has no node of op scale");
+    refused(ladder_print(&study, "scale", NULL, stderr), "has no node of op scale");
     study.columns[3].emulated = true;
-    refused(ladder_print(&study, "nms", stderr), "other is emulated");
+    refused(ladder_print(&study, "nms", NULL, stderr), "other is emulated");
     study.columns[3].emulated = false;
     study.columns[1].cells[0].measured = false;
-    refused(ladder_print(&study, "nms", stderr), "cpu:nms=survivors? failed");
+    refused(ladder_print(&study, "nms", NULL, stderr), "cpu:nms=survivors? failed");
     study.columns[1].cells[0].measured = true;
     study.partial = true;
-    refused(ladder_print(&study, "nms", stderr), "stopped by a signal");
+    refused(ladder_print(&study, "nms", NULL, stderr), "stopped by a signal");
     study_free(&study);
 }
 
@@ -177,16 +197,16 @@ static void files(void **state)
     make_study(&study);
     put_file(path, BEFORE "old\n" AFTER, strlen(BEFORE "old\n" AFTER));
     must(into_check("nms", path));
-    char *text = table_of(&study);
+    char *text = table_of(&study, NULL);
     snprintf(expected, sizeof expected, BEFORE "%s" AFTER, text);
     for (int i = 0; i < 2; i++) { /* the second time the same again */
-        must(ladder_write(&study, "nms", path));
+        must(ladder_write(&study, "nms", NULL, path));
         char *now = get_file(path, NULL);
         assert_string_equal(now, expected);
         free(now);
     }
     study.partial = true;
-    refused(ladder_write(&study, "nms", path), "stopped by a signal");
+    refused(ladder_write(&study, "nms", NULL, path), "stopped by a signal");
     char *now = get_file(path, NULL);
     assert_string_equal(now, expected); /* as it was */
     free(now);
@@ -210,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns),
         cmocka_unit_test(table),
+        cmocka_unit_test(table_from_a_rung_on),
         cmocka_unit_test(studies_without_a_table),
         cmocka_unit_test_teardown(files, scratch_empty),
         cmocka_unit_test_teardown(files_without_a_place, scratch_empty),

@@ -31,7 +31,7 @@ static const struct command_help help = {
 enum { STEP = 32, LARGEST = 16384, MOST_COLUMNS = 64 };
 
 struct bench {
-    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *into;
+    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *from, *into;
     struct option_size size;
     int batch, least, most, layers, quiet, standard;
     double seconds, narrow, slower;
@@ -67,6 +67,7 @@ static int parse(struct bench *b, int argc, char **argv, char **rest, int *rest_
         {"ladder", 0, OPTION_TEXT, &b->ladder, "OP",
          "a table of OP's rungs on the first column's backend, layer by layer;\nfurther columns stand beside as yardsticks", 0,
          0},
+        {"from", 0, OPTION_TEXT, &b->from, "RUNG", "with --ladder: only this rung and those above it", 0, 0},
         {"into", 0, OPTION_TEXT, &b->into, "F", "with --ladder: into this README, between its markers", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &b->quiet, NULL, "no progress", 0, 0},
         {.name = NULL}};
@@ -99,7 +100,7 @@ static osp_status list_columns(const struct bench *b, char **out)
 {
     const char *asked = b->backends ? b->backends : b->backend ? b->backend : "cpu";
     if (b->ladder)
-        return ladder_columns(b->ladder, asked, out);
+        return ladder_columns(b->ladder, b->from, asked, out);
     *out = strdup(asked);
     return *out ? OSP_OK : osp_fail(OSP_MEMORY, "out of memory for columns");
 }
@@ -204,9 +205,9 @@ static int say_failed_columns(const struct study *study)
 static osp_status print_tables(const struct bench *b)
 {
     if (b->ladder && b->into)
-        return ladder_write(&b->study, b->ladder, b->into);
+        return ladder_write(&b->study, b->ladder, b->from, b->into);
     if (b->ladder && !b->standard)
-        return ladder_print(&b->study, b->ladder, stdout);
+        return ladder_print(&b->study, b->ladder, b->from, stdout);
     if (!b->ladder && !b->standard)
         study_print(&b->study, b->layers);
     return OSP_OK;
@@ -267,8 +268,8 @@ static int run(struct bench *b, char **pictures, int count)
         say("--backend names one column, --backends several: give one of them");
         return EXIT_USAGE;
     }
-    if (b->into && !b->ladder) {
-        say("--into wants --ladder OP");
+    if ((b->into || b->from) && !b->ladder) {
+        say("%s wants --ladder OP", b->into ? "--into" : "--from");
         return EXIT_USAGE;
     }
     status = b->into ? into_check(b->ladder, b->into) : OSP_OK;

@@ -57,20 +57,23 @@ static void run_tile(const struct work *work, int64_t tile, int64_t b0, int64_t 
     _Alignas(64) float padded[EDGE_PADDED], sums[TILE_PIXELS * TILE_BLOCK];
     if (row && left >= 0 && left + width <= conv->w) {
         whole.x = row + left * conv->c;
-        whole.next = next && conv->r == 1 ? whole.x + at.count * whole.pixel : NULL;
+        whole.ahead = next && at.q + at.count < conv->q ? at.count * whole.pixel : 0;
     } else if (row && work->weights->finite && (end - first) * width * conv->c <= EDGE_PADDED) {
         cpu_conv2d_pad(conv, left, width, row, end - first, padded);
         whole.x = padded;
         whole.run = width * conv->c;
     }
-    for (int64_t b = b0; b < b1; b++, whole.next = NULL) {
+    for (int64_t b = b0; b < b1; b++, whole.ahead = 0) {
         int outputs = (int)min(isa->block, conv->k - b * isa->block);
         whole.w = work->weights->w + (b * conv->r + first) * filter_row;
         whole.bias = work->weights->bias ? work->weights->bias + b * isa->block : NULL;
         whole.residual = conv->residual ? conv->residual + to + b * isa->block : NULL;
         whole.out = conv->out + to + b * isa->block;
-        if (whole.x && r1 - r0 == conv->r && outputs == isa->block) {
-            isa->whole(&whole);
+        if (whole.x && r1 - r0 == conv->r) {
+            if (outputs == isa->block)
+                isa->whole(&whole);
+            else
+                isa->part(&whole, outputs);
             continue;
         }
         if (r0)

@@ -9,9 +9,9 @@
 #include "cpu/conv2d/winograd.h"
 
 /* A strip's transformed values should stay in the second-level cache (1 MiB on the machine this was written on), and all weights
- * pass by once for each strip, out of the cache that cores share. Weights that do not fit there come out of memory: then a strip
- * is longer, so that they come less often. */
-enum { STRIP_BYTES = 1 << 20, SHARED_BYTES = 16 << 20, LONG_STRIP_BYTES = 4 << 20 };
+ * pass by once for each strip, out of the cache that cores share. Weights that do not fit there come out of memory: then the
+ * values may do that too, and all squares of a map of 25 x 34 by 512 channels are one strip, for which the weights come once. */
+enum { STRIP_BYTES = 1 << 20, SHARED_BYTES = 16 << 20, LONG_STRIP_BYTES = 12 << 20 };
 
 struct split { /* squares into strips; where a thread's strip keeps its values, in floats */
     int64_t strips;

@@ -65,11 +65,11 @@ static osp_status onednn_open(const struct osp_device_options *options, struct o
 static int threads(const struct osp_device *device) { return onednn_of(device)->cpu.threads; }
 static const char *isa(const struct osp_device *device) { return onednn_of(device)->isa; }
 
-extern const struct osp_kernel onednn_conv2d_direct, onednn_depthwise_direct, onednn_linear_direct;
-static const struct osp_kernel *const conv2d[] = {&onednn_conv2d_direct};
+extern const struct osp_kernel onednn_conv2d_direct, onednn_conv2d_winograd, onednn_depthwise_direct, onednn_linear_direct;
+static const struct osp_kernel *const conv2d[] = {&onednn_conv2d_direct, &onednn_conv2d_winograd};
 static const struct osp_kernel *const depthwise[] = {&onednn_depthwise_direct};
 static const struct osp_kernel *const linear[] = {&onednn_linear_direct};
-static const struct osp_ladder conv2d_ladder = {conv2d, 1}, depthwise_ladder = {depthwise, 1}, linear_ladder = {linear, 1};
+static const struct osp_ladder conv2d_ladder = {conv2d, 2}, depthwise_ladder = {depthwise, 1}, linear_ladder = {linear, 1};
 
 extern const struct osp_backend cpu_backend, onednn_backend; /* runtime/backends.c names them */
 const struct osp_backend onednn_backend = {

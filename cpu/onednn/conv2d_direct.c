@@ -1,8 +1,10 @@
 /* conv2d / direct (onednn)
  *
  * CHANGE  the convolution is oneDNN's: NHWC in and out, weights in the layout it asks for, bias, residual and activation as
- * post-ops FASTER  code generated for the very shape, at 95 % of the peak of the multiply-adders and more LIMIT   the number of
- * multiply-adds; a residual is first copied into the output, to which oneDNN adds NEEDS   any shape
+ *         post-ops
+ * FASTER  code generated for the very shape, at 95 % of the peak of the multiply-adders and more
+ * LIMIT   the number of multiply-adds; a residual is first copied into the output, to which oneDNN adds
+ * NEEDS   any shape
  */
 #include "cpu/onednn/onednn.h"
 

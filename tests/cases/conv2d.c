@@ -145,6 +145,8 @@ static const struct test_case cases[] = {
 
 static const struct case_rung rungs[] = {
     {"onednn/conv2d/direct", .own_order = true, .by_threads = true, .loses_nan = true},
+    {"onednn/conv2d/winograd", .may_refuse = true, .own_order = true, .by_threads = true, .loses_nan = true,
+     .slack = case_winograd_slack, .widen = 4}, /* other points: 0, 5/8, -5/8, 3/2, -3/2 */
     {"cudnn/conv2d/plain", .may_refuse = true, .own_order = true},
     {"cudnn/conv2d/fused", .may_refuse = true, .own_order = true, .loses_nan = true},
     {"cudnn/conv2d/matmul", .may_refuse = true, .own_order = true, .loses_nan = true},

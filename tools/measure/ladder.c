@@ -33,18 +33,29 @@ static int count_rungs(const char *backend, const char *op)
     return count;
 }
 
-osp_status ladder_columns(const char *op, const char *columns, char **out)
+/* The rung of that name; the first where there is no name; -1: there is none. */
+static int find_rung(const char *backend, const char *op, const char *name)
+{
+    int rung = 0;
+    for (const char *word; name && (word = osp_backend_rung(backend, op, rung)) && strcmp(word, name);)
+        rung++;
+    return !name || osp_backend_rung(backend, op, rung) ? rung : -1;
+}
+
+osp_status ladder_columns(const char *op, const char *from, const char *columns, char **out)
 {
     size_t size;
     int length = (int)strcspn(columns, ",");
     char *list = NULL, *backend = strndup(columns, strcspn(columns, ",:"));
     FILE *stream = backend ? open_memstream(&list, &size) : NULL;
     osp_status status = stream ? check_op(op) : no_memory();
-    int rungs = status ? 0 : count_rungs(backend, op);
-    for (int i = 0; i < rungs; i++)
+    int rungs = status ? 0 : count_rungs(backend, op), first = status ? 0 : find_rung(backend, op, from);
+    for (int i = first; i >= 0 && i < rungs; i++)
         fprintf(stream, "%.*s:%s=%s?,", length, columns, op, osp_backend_rung(backend, op, i));
     if (!status && rungs == 0)
         status = osp_fail(OSP_USAGE, "backend %s has no rung of %s", backend, op);
+    if (!status && first < 0)
+        status = osp_fail(OSP_USAGE, "--from: %s on backend %s has no rung '%s'", op, backend, from);
     if (stream)
         fputs(columns, stream);
     if (stream && fclose(stream) != 0 && !status)
@@ -63,6 +74,7 @@ osp_status ladder_columns(const char *op, const char *columns, char **out)
 struct table {
     const struct study *study;
     const char *op;
+    int first; /* the ladder's rung in the first column */
     int rungs; /* columns before the plan's own */
     FILE *stream;
 };
@@ -130,7 +142,7 @@ static bool runs_rung(const struct table *t, int c, int kind)
 {
     const struct layer *layer = find_layer(cell_of(t, c), plan_cell(t)->layers[kind].node);
     const char *slash = layer ? strrchr(layer->kernel, '/') : NULL;
-    const char *rung = osp_backend_rung(t->study->columns[c].backend, t->op, c);
+    const char *rung = osp_backend_rung(t->study->columns[c].backend, t->op, t->first + c);
     return slash && rung && !strcmp(slash + 1, rung);
 }
 
@@ -168,7 +180,7 @@ static void put_head(const struct table *t)
             " a plan takes by itself; -: the rung does not run that shape.\n\n| layer | shape |",
             study->version, study->commit, study->date, study->command);
     for (int c = 0; c < t->rungs; c++)
-        fprintf(t->stream, " `%s` |", osp_backend_rung(plan->backend, t->op, c));
+        fprintf(t->stream, " `%s` |", osp_backend_rung(plan->backend, t->op, t->first + c));
     fprintf(t->stream, " plan | %s | of roof |", has_work(t) ? "GFLOP/s" : "GB/s");
     for (int c = t->rungs + 1; c < study->column_count; c++)
         fprintf(t->stream, " %s | plan / %s |", study->columns[c].name, study->columns[c].name);
@@ -278,12 +290,14 @@ static osp_status check_study(const struct study *study)
     return OSP_OK;
 }
 
-osp_status ladder_print(const struct study *study, const char *op, FILE *stream)
+osp_status ladder_print(const struct study *study, const char *op, const char *from, FILE *stream)
 {
     osp_status status = check_study(study);
     if (status)
         return status;
-    struct table t = {study, op, count_rungs(study->columns[0].backend, op), stream};
+    const char *backend = study->columns[0].backend;
+    int first = find_rung(backend, op, from);
+    struct table t = {study, op, first, count_rungs(backend, op) - first, stream};
     return count_in(&t, -1) ? put_table(&t)
                             : osp_fail(OSP_USAGE, "%s has no node of op %s that is timed", study->architecture, op);
 }
@@ -292,16 +306,16 @@ osp_status ladder_print(const struct study *study, const char *op, FILE *stream)
 
 struct asked {
     const struct study *study;
-    const char *op;
+    const char *op, *from;
 };
 
 static osp_status print_asked(const void *user, FILE *stream)
 {
     const struct asked *asked = user;
-    return ladder_print(asked->study, asked->op, stream);
+    return ladder_print(asked->study, asked->op, asked->from, stream);
 }
 
-osp_status ladder_write(const struct study *study, const char *op, const char *path)
+osp_status ladder_write(const struct study *study, const char *op, const char *from, const char *path)
 {
-    return into_write(op, path, print_asked, &(struct asked){study, op});
+    return into_write(op, path, print_asked, &(struct asked){study, op, from});
 }
