@@ -126,6 +126,10 @@ static const struct test_case cases[] = {
     /* for Winograd: squares cut at every edge, more strips than threads, fewer squares than the most that may count */
     {"3x3, squares cut at the edges", FILTER(3, 3, 1, 1, OSP_RELU), .in = {REAL(2, 9, 14, 24), REAL(2, 9, 14, 40)},
      .constant = {REAL(40, 24, 3, 3), REAL(40)}},
+    {"3x3, whole blocks of 16", FILTER(3, 3, 1, 1, OSP_RELU), .in = {REAL(2, 9, 14, 32)},
+     .constant = {REAL(48, 32, 3, 3), REAL(48)}},
+    {"352 pixels of 1024 channels", FILTER(1, 1, 1, 0, OSP_RELU), .in = {REAL(2, 11, 16, 1024), REAL(2, 11, 16, 133)},
+     .constant = {REAL(133, 1024, 1, 1), REAL(133)}},
     {"3x3, padding 2", FILTER(3, 3, 1, 2, OSP_LINEAR), .in = {REAL(1, 6, 5, 18)}, .constant = {REAL(21, 18, 3, 3), REAL(21)}},
     {"3x3, several strips", FILTER(3, 3, 1, 1, OSP_LINEAR), .in = {REAL(1, 30, 37, 96)},
      .constant = {REAL(20, 96, 3, 3), REAL(20)}},
