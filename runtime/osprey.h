@@ -108,6 +108,8 @@ struct osp_session_options {
     const char *backend; /* NULL: "cpu" */
     const char *use;     /* rungs to pin: "conv2d=naive" or "NODE:conv2d=naive", separated by commas; "conv2d=winograd?" pins it
                             where it does not refuse; NULL: the plan chooses */
+    const char *tuned;   /* a file of choices that `osprey bench --tune` wrote; "": this machine's own, in the cache folder; NULL: none.
+                            What is not pinned runs as the file says, and as the plan's model says where the file has no such layer */
     const char *precision; /* "f32", "tf32", "f16" or "bf16": of products, wherever the backend has a kernel of it; NULL: f32 */
     const char *resize;  /* "double" or "f32-reciprocal"; NULL: as the model file says */
     const char *isa;     /* cpu: "portable", "avx2" or "avx512"; NULL: the best this machine has */
@@ -128,6 +130,7 @@ void osp_session_close(struct osp_session *session); /* NULL is allowed */
 const char *osp_session_backend(const struct osp_session *session);
 const char *osp_session_resize(const struct osp_session *session); /* the option; NULL: the model file's rule is used */
 const char *osp_session_isa(const struct osp_session *session);
+const char *osp_session_tuned(const struct osp_session *session); /* the tuning file's path; NULL: none */
 const char *osp_session_precision(const struct osp_session *session); /* as asked for; each line of a plan says what its kernel has */
 int osp_session_threads(const struct osp_session *session);
 
@@ -176,6 +179,7 @@ struct osp_line {
     const char *op;      /* "conv2d" */
     const char *kernel;  /* "cpu/conv2d/tile" */
     const char *precision; /* "f32": of that kernel */
+    const char *untuned; /* where a tuning file chose the kernel: the rung that the plan would have taken; NULL elsewhere */
     char shape[80];      /* "1x200x272x64 -> 1x200x272x64" */
     double macs;         /* multiply-adds of convolutions and matrix products, at full capacity (performance.md 3) */
     double macs_done;    /* the same for the rows that the last run really had; equals macs where no count is involved */

@@ -104,6 +104,7 @@ osp_status osp_pins_parse(const char *use, const struct osp_graph *graph, const 
 void osp_pins_free(struct osp_pins *pins)
 {
     free(pins->pin);
+    osp_tune_close(pins->tune);
     *pins = (struct osp_pins){0};
 }
 

@@ -118,6 +118,9 @@ static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_p
             return osp_fail(OSP_USAGE, "%s: %s=%s was asked for, but it refuses: %s", from->name, op, pinned->name, reason);
     } else {
         node->rung = choose_rung(backend, plan->device, &node->call, pins->precision);
+        osp_status status = node->rung >= 0 && pins->tune ? osp_plan_tune(plan, i, pins->tune) : OSP_OK;
+        if (status)
+            return status;
     }
     if (node->rung < 0)
         return osp_fail(OSP_USAGE, "%s: every rung of %s on backend %s refuses %s", from->name, op, owner, node->shape);
@@ -297,7 +300,8 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
                              .stage = from->stage,
                              .op = osp_op_name(from->op),
                              .kernel = node->kernel_name,
-                             .precision = osp_precision_name(node->kernel->precision)};
+                             .precision = osp_precision_name(node->kernel->precision),
+                             .untuned = node->untuned};
     memcpy(out->shape, node->shape, sizeof out->shape);
     out->macs = node->macs;
     out->macs_done = node->macs * rows_done(plan, i);

@@ -68,6 +68,11 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
         status = s->backend->open(&(struct osp_device_options){o->threads, o->isa, o->driver, o->device, o->emu}, &s->device);
     if (!status)
         status = s->backend->clock->reserve(s->device, s->graph->node_count + OSP_MARKS);
+    if (!status && o->tuned) {
+        struct osp_tune_machine machine;
+        osp_session_machine(s, &machine);
+        status = osp_tune_open(o->tuned, &machine, &s->pins.tune);
+    }
     if (!status)
         status = osp_packs_open(s->graph, s->backend, s->device, &s->packs);
     if (status) {
@@ -110,6 +115,7 @@ void osp_session_close(struct osp_session *s)
 const char *osp_session_backend(const struct osp_session *s) { return s->backend->name; }
 const char *osp_session_resize(const struct osp_session *s) { return s->resize; }
 const char *osp_session_isa(const struct osp_session *s) { return s->backend->isa(s->device); }
+const char *osp_session_tuned(const struct osp_session *s) { return s->pins.tune ? osp_tune_path(s->pins.tune) : NULL; }
 const char *osp_session_precision(const struct osp_session *s) { return osp_precision_name(s->pins.precision); }
 int osp_session_threads(const struct osp_session *s) { return s->backend->threads(s->device); }
 const struct osp_model *osp_session_model(const struct osp_session *s) { return s->model; }

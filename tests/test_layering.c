@@ -43,6 +43,7 @@ static const struct {
     {"tools/ladder/", /* runs rungs by themselves, as a plan does */
      {"tools/", "runtime/osprey.h", "runtime/file.h", "runtime/backend.h", "runtime/ops.h", "runtime/constant.h",
       "runtime/shape.h", "runtime/plan.h"}},
+    {"tools/measure/tune", {"tools/", "runtime/osprey.h", "runtime/file.h", "runtime/tune.h"}},
     {"tools/", {"tools/", "models/zoo.h", "runtime/osprey.h", "runtime/file.h", "runtime/safetensors.h"}},
     {"tests/", {""}},
 };

@@ -11,6 +11,7 @@
 #include "measure/ladder.h"
 #include "measure/measure.h"
 #include "measure/print.h"
+#include "measure/tune.h"
 #include "options.h"
 #include "runtime/file.h"
 #include "signals.h"
@@ -31,7 +32,7 @@ static const struct command_help help = {
 enum { STEP = 32, LARGEST = 16384, MOST_COLUMNS = 64 };
 
 struct bench {
-    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *from, *into;
+    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *from, *into, *tune;
     struct option_size size;
     int batch, least, most, layers, quiet, standard;
     double seconds, narrow, slower;
@@ -69,6 +70,9 @@ static int parse(struct bench *b, int argc, char **argv, char **rest, int *rest_
          0},
         {"from", 0, OPTION_TEXT, &b->from, "RUNG", "with --ladder: only this rung and those above it", 0, 0},
         {"into", 0, OPTION_TEXT, &b->into, "F", "with --ladder: into this README, between its markers", 0, 0},
+        {"tune", 0, OPTION_MAYBE, &b->tune, "F",
+         "find the fastest rung of every layer, for detect --tuned: into this\nmachine's file in the cache folder, or into F", 0,
+         0},
         {"quiet", 'q', OPTION_FLAG, &b->quiet, NULL, "no progress", 0, 0},
         {.name = NULL}};
     b->batch = 1;
@@ -122,17 +126,26 @@ static osp_status add_columns(struct bench *b)
     return status;
 }
 
-static osp_status add_work(struct bench *b)
+static osp_status size_work(const struct bench *b, struct work *work)
 {
-    struct work work = {.pictures = b->batch};
-    int w;
-    char name[64];
+    *work = (struct work){.pictures = b->batch};
     if (b->size.height % STEP || b->size.width % STEP)
         return osp_fail(OSP_USAGE, "--size: found %dx%d, allowed are multiples of %d", b->size.height, b->size.width, STEP);
     if (b->size.height) {
-        work.min_size = b->size.height < b->size.width ? b->size.height : b->size.width;
-        work.max_size = b->size.height < b->size.width ? b->size.width : b->size.height;
+        work->min_size = b->size.height < b->size.width ? b->size.height : b->size.width;
+        work->max_size = b->size.height < b->size.width ? b->size.width : b->size.height;
     }
+    return OSP_OK;
+}
+
+static osp_status add_work(struct bench *b)
+{
+    struct work work;
+    int w;
+    char name[64];
+    osp_status status = size_work(b, &work);
+    if (status)
+        return status;
     snprintf(name, sizeof name, b->batch == 1 ? "1 picture" : "batch %d", b->batch);
     return measure_add_work(b->measure, name, "single", &work, &w);
 }
@@ -258,6 +271,42 @@ static int measure(struct bench *b, const struct inputs *inputs, const struct st
     return status ? say_failure(status) : report(b, old);
 }
 
+/* --tune goes its own way: it measures other things, and has other results. */
+static int run_tune(const struct bench *b, const struct inputs *inputs)
+{
+    struct work work = {0};
+    osp_status status = OSP_OK;
+    const char **paths = calloc(inputs->count, sizeof *paths);
+    if (!paths)
+        return say_failure(osp_fail(OSP_MEMORY, "out of memory for pictures"));
+    if (b->backends || b->layers || b->json || b->csv || b->trace || b->against || b->ladder)
+        status =
+            osp_fail(OSP_USAGE, "--tune takes one --backend and writes a tuning file: it goes with none of --backends, --layers, "
+                                "--json, --csv, --trace, --against and --ladder");
+    if (!status)
+        status = size_work(b, &work);
+    for (size_t i = 0; !status && i < inputs->count; i++) {
+        paths[i] = inputs->items[i].path;
+        if (inputs->items[i].standard)
+            status = osp_fail(OSP_USAGE, "\"-\": bench reads a picture again and again, and wants files");
+    }
+    const struct tune_asked asked = {.model_path = b->model_path,
+                                     .column = b->backend ? b->backend : "cpu",
+                                     .paths = paths,
+                                     .path_count = (int)inputs->count,
+                                     .batch = b->batch,
+                                     .min_size = work.min_size,
+                                     .max_size = work.max_size,
+                                     .least = b->least ? b->least : 10,
+                                     .most = b->most ? b->most : 1000,
+                                     .seconds = b->seconds > 0 ? b->seconds : 10,
+                                     .file = b->tune,
+                                     .quiet = b->quiet};
+    int exit = status ? say_failure(status) : tune(&asked);
+    free(paths);
+    return exit;
+}
+
 static int run(struct bench *b, char **pictures, int count)
 {
     struct inputs inputs;
@@ -282,6 +331,11 @@ static int run(struct bench *b, char **pictures, int count)
     if (status)
         return say_failure(status);
     int exit = inputs.failed || inputs.count == 0 ? EXIT_IMAGE : EXIT_DONE;
+    if (exit == EXIT_DONE && b->tune) {
+        exit = run_tune(b, &inputs);
+        inputs_free(&inputs);
+        return exit;
+    }
     if (exit == EXIT_DONE && b->against && (status = study_load(b->against, &old)) != OSP_OK)
         exit = status == OSP_MEMORY ? say_failure(status) : (say("%s", osp_message()), EXIT_USAGE);
     if (exit == EXIT_DONE) {

@@ -68,6 +68,8 @@ static int parse(struct detect *d, int argc, char **argv, char **rest, int *rest
         {"graph", 0, OPTION_FLAG, &d->session_options.graph, NULL, "cuda, emu: run the network as one captured graph", 0, 0},
         {"use", 0, OPTION_TEXT, &d->session_options.use, "OP=RUNG",
          "pin a kernel, for all layers or for one (NODE:OP=RUNG);\nmore with commas", 0, 0},
+        {"tuned", 0, OPTION_MAYBE, &d->session_options.tuned, "F",
+         "kernels as osprey bench --tune found them fastest here, or in F;\nother kernels may round otherwise", 0, 0},
         {"resize", 0, OPTION_TEXT, &d->session_options.resize, "RULE",
          "double or f32-reciprocal (default: as the model file says)", 0, 0},
         {.name = NULL}};
@@ -189,8 +191,27 @@ static int prepare(struct detect *d, char **rest, int rest_count)
 
 /* ---- After the last picture --------------------------------------------------------------------- */
 
+/* A tuning file that was made at another size of picture chooses nothing, or little. */
+static void say_untuned(const struct detect *d)
+{
+    const struct osp_plan *plan = osp_session_last_plan(d->session);
+    struct osp_plan_memory size;
+    int missing = 0, layers = plan ? osp_plan_lines(plan) : 0;
+    for (int i = 0; i < layers; i++) {
+        struct osp_line line;
+        osp_plan_line(plan, i, &line);
+        missing += !line.untuned;
+    }
+    if (!osp_session_tuned(d->session) || d->session_options.use || !missing)
+        return;
+    osp_plan_memory(plan, &size);
+    say("%s has no choice for %d of %d layers at %d x %dx%d, which run as the plan's model says", osp_session_tuned(d->session),
+        missing, layers, size.n, size.h, size.w);
+}
+
 static void say_summary(const struct detect *d)
 {
+    say_untuned(d);
     long failed = d->failed + d->inputs.failed;
     if (d->inputs.count != 1 || d->inputs.skipped || failed)
         say("%ld picture%s, %ld detection%s, %ld failed; %zu other file%s passed over", d->pictures, d->pictures == 1 ? "" : "s",

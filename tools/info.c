@@ -53,7 +53,10 @@ static int parse(struct info *info, int argc, char **argv, char **rest, int *res
          "emu: fast, shuffled=SEED, check or count (default: fast); behind it\nmay stand ,multiprocessors=N and ,arch=80: what "
          "it poses as",
          0, 0},
+        {"threads", 0, OPTION_INT, &info->session_options.threads, "N", "as in detect", 1, 1024},
         {"use", 0, OPTION_TEXT, &info->session_options.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
+        {"tuned", 0, OPTION_MAYBE, &info->session_options.tuned, "F", "kernels as osprey bench --tune chose them, as in detect",
+         0, 0},
         {.name = NULL}};
     info->batch = 1;
     return options_parse(argc, argv, table, &help, rest, rest_count);

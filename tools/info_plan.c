@@ -1,5 +1,6 @@
 #include "info.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,14 +116,17 @@ void info_work(const struct osp_plan *plan, int layers, json_t *json)
 
 /* ---- Kernels ------------------------------------------------------------------------------------ */
 
-static void print_rungs(const struct osp_plan *plan, int node, const char *chosen)
+static void print_rungs(const struct osp_plan *plan, int node, const struct osp_line *line)
 {
-    const char *name, *refusal;
+    const char *name, *refusal, *chosen = base_name(line->kernel);
     for (int r = 0; osp_plan_rung(plan, node, r, &name, &refusal); r++) {
+        bool model = line->untuned && strcmp(name, line->untuned) == 0;
         if (refusal)
             printf("      %-12s refused: %s\n", name, refusal);
+        else if (strcmp(name, chosen) == 0)
+            printf("      %-12s chosen%s%s\n", name, line->untuned ? ", as tuned" : "", model ? "; the plan's choice too" : "");
         else
-            printf("      %-12s %s\n", name, strcmp(name, chosen) == 0 ? "chosen" : "could run");
+            printf("      %-12s could run%s\n", name, model ? "; the plan's choice without tuning" : "");
     }
 }
 
@@ -144,11 +148,12 @@ void info_kernels(const struct osp_plan *plan, json_t *json)
         struct osp_line line;
         osp_plan_line(plan, i, &line);
         if (json) {
-            json_array_append_new(nodes, json_pack("{ss ss ss ss so}", "node", line.node, "op", line.op, "kernel", line.kernel,
-                                                   "precision", line.precision, "ladder", rungs_json(plan, i)));
+            json_array_append_new(nodes,
+                                  json_pack("{ss ss ss ss ss? so}", "node", line.node, "op", line.op, "kernel", line.kernel,
+                                            "precision", line.precision, "untuned", line.untuned, "ladder", rungs_json(plan, i)));
         } else {
             printf("  %-44s %s  %s  %s\n", line.node, line.kernel, line.precision, line.shape);
-            print_rungs(plan, i, base_name(line.kernel));
+            print_rungs(plan, i, &line);
         }
     }
     if (json) {

@@ -78,8 +78,12 @@ static void print_row(const struct option *row)
         printf("\n%s\n", row->name);
         return;
     }
-    int length = snprintf(left, sizeof left, "  %s%c%s--%s%s%s", row->letter ? "-" : "", row->letter ? row->letter : ' ',
-                          row->letter ? ", " : "   ", row->name, row->value ? " " : "", row->value ? row->value : "");
+    int length = snprintf(left, sizeof left, "  %s%c%s--%s%s%s%s", row->letter ? "-" : "", row->letter ? row->letter : ' ',
+                          row->letter ? ", " : "   ", row->name,
+                          row->kind == OPTION_MAYBE ? "[="
+                          : row->value              ? " "
+                                                    : "",
+                          row->value ? row->value : "", row->kind == OPTION_MAYBE ? "]" : "");
     printf("%-*s", HELP_COLUMN, left);
     if (length >= HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");
@@ -173,6 +177,7 @@ static int set_value(const struct option *row, const char *text)
     double real;
     switch (row->kind) {
     case OPTION_TEXT:
+    case OPTION_MAYBE:
         *(const char **)row->out = text;
         return 0;
     case OPTION_INT:
@@ -248,6 +253,8 @@ static int parse_one(char **argv, int argc, int *at, const struct option *table)
         *(int *)row->out = 1;
         return value ? -1 : 0;
     }
+    if (!value && row->kind == OPTION_MAYBE)
+        value = "";
     if (!value && *at + 1 < argc)
         value = argv[++*at];
     if (!value) {

@@ -3,12 +3,13 @@
 #define OSPREY_TOOLS_OPTIONS_H
 
 enum option_kind {
-    OPTION_FLAG, /* int, set to 1; takes no value */
-    OPTION_TEXT, /* const char * */
-    OPTION_INT,  /* int, min..max */
-    OPTION_REAL, /* double, min..max */
-    OPTION_SIZE, /* struct option_size: "HxW", both min..max */
-    OPTION_BYTES /* double: "1G", "512M", "64K" or a number of bytes, min..max; K, M and G are powers of 1000 */
+    OPTION_FLAG,  /* int, set to 1; takes no value */
+    OPTION_TEXT,  /* const char * */
+    OPTION_MAYBE, /* const char *: "--name" sets "", "--name=VALUE" the value */
+    OPTION_INT,   /* int, min..max */
+    OPTION_REAL,  /* double, min..max */
+    OPTION_SIZE,  /* struct option_size: "HxW", both min..max */
+    OPTION_BYTES  /* double: "1G", "512M", "64K" or a number of bytes, min..max; K, M and G are powers of 1000 */
 };
 
 struct option_size {

@@ -8,6 +8,7 @@
  *     driver=PATH device=N       cuda ("driver=ptx": the driver that interprets PTX)
  *     emu=MODE                   emu
  *     precision=X                f32, tf32, f16, bf16: what the backend has
+ *     tuned tuned=F              as osprey bench --tune chose: this machine's file, or F
  *     graph                      cuda, emu: one captured graph
  *
  * A rung of one op goes before one for all, and one of a node before both. */
