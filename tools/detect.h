@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "ahead.h"
 #include "forecast.h"
 #include "inputs.h"
 #include "output.h"
@@ -22,6 +23,7 @@ struct detect {
 
     /* as it stands */
     struct inputs inputs;
+    struct ahead ahead;
     struct osp_model *model;
     struct osp_session *session;
     bool *wanted; /* [classes]; NULL: all */

@@ -35,6 +35,15 @@ static osp_status load_standard(const struct osp_image_options *options, struct 
     return status;
 }
 
+static osp_status load(struct detect *detect, const struct input *input, struct slot *slot)
+{
+    if (input->standard)
+        return load_standard(&detect->image_options, slot);
+    if (ahead_take(&detect->ahead, &detect->inputs, slot->index, &detect->image_options, &slot->image, &slot->format))
+        return OSP_OK;
+    return osp_image_load_as(input->path, &detect->image_options, &slot->image, &slot->format);
+}
+
 /* Decodes the next picture that can be; false: there is none left, or a signal came. */
 static bool load_next(struct detect *detect, size_t *next, struct slot *slot, int later)
 {
@@ -42,8 +51,7 @@ static bool load_next(struct detect *detect, size_t *next, struct slot *slot, in
         const struct input *input = &detect->inputs.items[*next];
         double start = now();
         *slot = (struct slot){.index = (*next)++};
-        osp_status status = input->standard ? load_standard(&detect->image_options, slot)
-                                            : osp_image_load_as(input->path, &detect->image_options, &slot->image, &slot->format);
+        osp_status status = load(detect, input, slot);
         detect->times.decode[later] += now() - start;
         if (status == OSP_OK)
             return true;
@@ -187,6 +195,8 @@ int detect_all(struct detect *detect)
     osp_status status = OSP_OK;
     size_t next = 0;
     progress_begin(&detect->progress, detect->inputs.count, detect->quiet);
+    if (detect->memory_limit <= 0) /* what lies ahead is not in the forecast that keeps to the limit */
+        ahead_open(&detect->ahead, detect->session);
     while (status == OSP_OK && (next < detect->inputs.count || ahead.image) && !signal_caught()) {
         int later = detect->times.pictures[0] > 0;
         int count = load_batch(detect, &next, slots, &ahead, later);
@@ -196,6 +206,7 @@ int detect_all(struct detect *detect)
             osp_image_free(slots[i].image);
     }
     osp_image_free(ahead.image);
+    ahead_close(&detect->ahead);
     progress_clear(&detect->progress);
     if (status != OSP_OK)
         return say_failure(status);
