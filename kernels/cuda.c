@@ -49,9 +49,10 @@ static osp_status open_library(const char *path, void **out)
         return OSP_OK;
     const char *reason = dlerror();
     if (!strcmp(path, CUDA_SYSTEM_DRIVER))
-        return osp_fail(OSP_UNAVAILABLE,
-                        "cuda: no NVIDIA driver on this machine (%s): install one, or run --backend emu, or --driver ptx",
-                        reason);
+        return osp_fail(
+            OSP_UNAVAILABLE,
+            "cuda: no NVIDIA driver on this machine (%s): install one, or run --backend emu, or --backend cuda --driver ptx",
+            reason);
     return osp_fail(OSP_UNAVAILABLE, "cuda: the driver library cannot be opened (%s)", reason);
 }
 

@@ -22,8 +22,8 @@ static const char *advice_for(CUresult code)
          "this is the toolkit's stub of the driver: install the driver itself, and take the stubs folder out of LD_LIBRARY_PATH"},
         {35, "install a newer driver"},
         {46, "another program has this GPU for itself: wait, or choose another by --device"},
-        {100,
-         "there is a driver but no GPU that it can use: look at CUDA_VISIBLE_DEVICES, or run --backend emu, or --driver ptx"},
+        {100, "there is a driver but no GPU that it can use: look at CUDA_VISIBLE_DEVICES, or run --backend emu, or --backend "
+              "cuda --driver ptx"},
         {101, "choose another by --device"},
         {200, "install a driver that is as new as that nvcc, or build with an older nvcc"},
         {209, "install a driver that is as new as that nvcc, or build with an older nvcc"},

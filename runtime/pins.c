@@ -47,6 +47,14 @@ static osp_status no_such_rung(const struct osp_ladder *ladder, const char *back
     return osp_fail(OSP_USAGE, "%s has no rung '%s' on backend %s; there are %s", op, rung, backend, names);
 }
 
+static int has_op(const struct osp_graph *graph, enum osp_op op)
+{
+    int i = 0;
+    while (i < graph->node_count && graph->nodes[i].op != op)
+        i++;
+    return i < graph->node_count;
+}
+
 /* One "[NODE:]OP=RUNG[?]", which it may cut apart. */
 static osp_status parse_one(char *text, const struct osp_graph *graph, const struct osp_backend *backend, struct osp_pin *out)
 {
@@ -71,6 +79,9 @@ static osp_status parse_one(char *text, const struct osp_graph *graph, const str
         if (graph->nodes[out->node].op != out->op)
             return osp_fail(OSP_USAGE, "node '%s' is a %s, not a %s", text, osp_op_name(graph->nodes[out->node].op), name);
     }
+    if (!soft && !has_op(graph, out->op))
+        return osp_fail(OSP_USAGE, "'%s=%s' pins nothing: the network has no %s (osprey info --layers lists its nodes)", name,
+                        equals + 1, name);
     const char *owner;
     const struct osp_ladder *ladder = osp_backend_ladder(backend, out->op, &owner);
     if (!ladder)

@@ -78,7 +78,7 @@ static void a_library_is_missing(void **state)
         expect_open(
             &(struct osp_device_options){0}, OSP_UNAVAILABLE,
             "no NVIDIA driver on this machine (libcuda.so.1: cannot open shared object file: No such file or directory): install "
-            "one, or run --backend emu, or --driver ptx");
+            "one, or run --backend emu, or --backend cuda --driver ptx");
 }
 
 static void the_environment_names_a_driver(void **state)

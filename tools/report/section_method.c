@@ -174,6 +174,10 @@ void section_method(struct page *page)
         "(Wilcoxon's signed "
         "ranks; Student's t below 8 rounds). An interval that holds 1 is called noise. Times of a device are those of its own "
         "events, not of the host's clock. Peaks of arithmetic and memory were measured on the spot with the column's threads.");
+    if (study->column_count > 1)
+        page_say(page, NULL,
+                 "Columns that take turns find the caches full of each other's weights: a run can take somewhat longer here than "
+                 "one of many runs of that column alone, which bench with a single column measures.");
     if (page->view.has_emulated)
         page_say(page, "note",
                  "Columns marked \xe2\x80\x9c"
