@@ -237,7 +237,7 @@ static struct osp_detections detect(const struct osp_model *model, const struct 
                                     const struct osp_session_options *options)
 {
     struct osp_session *session;
-    struct osp_detections found;
+    struct osp_detections found = {0};
     if (osp_session_open(model, options, &session) || osp_detect(session, picture, &found))
         fail_msg("%s, %s: %s", options->backend, options->precision, osp_message());
     osp_session_close(session);
