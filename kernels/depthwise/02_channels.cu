@@ -1,9 +1,8 @@
 /* depthwise / channels
  *
- * CHANGE  a thread takes four neighbouring channels, as one float4, of four neighbouring outputs of a row; of each row of the image
- *         it loads what the four need into registers, once
- * FASTER  a 3x3 filter at stride 1 loads 18 values of x for 4 outputs where naive loads 36; a request is 512 bytes in a row, a
- *         weight serves four outputs, and four sums do not wait for one another
+ * CHANGE  a thread takes four neighbouring channels, as one float4, of four neighbouring outputs of a row; of each row of the
+ * image it loads what the four need into registers, once FASTER  a 3x3 filter at stride 1 loads 18 values of x for 4 outputs
+ * where naive loads 36; a request is 512 bytes in a row, a weight serves four outputs, and four sums do not wait for one another
  * LIMIT   memory: rows of x are loaded again for the outputs above and below, from cache where it holds them
  * NEEDS   any shape; filters 3 and 5 wide at strides 1 and 2 with C a multiple of 4. Others: one channel a thread, tap by tap
  */
@@ -40,6 +39,17 @@ CUDA_DEVICE float4 fma4(float4 a, float4 b, float4 c)
     return make_float4(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w));
 }
 
+/* bias may be NULL */
+CUDA_DEVICE float4 finish4(const depthwise_shape &shape, float4 sum, const float *bias, int c)
+{
+    if (bias) {
+        float4 b = load4(bias + c);
+        sum = make_float4(sum.x + b.x, sum.y + b.y, sum.z + b.z, sum.w + b.w);
+    }
+    return make_float4(osp_activate(shape.activation, sum.x), osp_activate(shape.activation, sum.y),
+                       osp_activate(shape.activation, sum.z), osp_activate(shape.activation, sum.w));
+}
+
 template <int S, int STRIDE>
 CUDA_DEVICE void strip_in_registers(const float *x, const float *w, const float *bias, float *out, const depthwise_shape &shape)
 {
@@ -73,9 +83,7 @@ CUDA_DEVICE void strip_in_registers(const float *x, const float *w, const float 
 #pragma unroll
     for (int i = 0; i < STRIP; i++)
         if (i < it.outputs)
-            *reinterpret_cast<float4 *>(out + it.out + (int64_t)i * shape.c) =
-                make_float4(depthwise_finish(shape, sum[i].x, bias, it.c), depthwise_finish(shape, sum[i].y, bias, it.c + 1),
-                            depthwise_finish(shape, sum[i].z, bias, it.c + 2), depthwise_finish(shape, sum[i].w, bias, it.c + 3));
+            *reinterpret_cast<float4 *>(out + it.out + (int64_t)i * shape.c) = finish4(shape, sum[i], bias, it.c);
 }
 
 CUDA_DEVICE void strip_by_taps(const float *x, const float *w, const float *bias, float *out, const depthwise_shape &shape)

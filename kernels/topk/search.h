@@ -67,8 +67,11 @@ CUDA_DEVICE struct topk_known topk_narrow(struct topk_known known, const unsigne
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     unsigned count[EACH], sum = 0;
 #pragma unroll
-    for (int i = 0; i < EACH; i++)
-        sum += count[i] = bins[threadIdx.x * EACH + i];
+    for (int i = 0; i < EACH; i += 4) { /* a thread's bins are a sector: two loads of half of it */
+        uint4 four = *reinterpret_cast<const uint4 *>(bins + threadIdx.x * EACH + i);
+        count[i] = four.x, count[i + 1] = four.y, count[i + 2] = four.z, count[i + 3] = four.w;
+        sum += four.x + four.y + four.z + four.w;
+    }
     unsigned before = sum; /* keys with a digit below this thread's first */
 #pragma unroll
     for (int step = 1; step < 32; step *= 2) {

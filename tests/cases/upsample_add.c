@@ -30,4 +30,7 @@ static void reference(const struct case_view *view)
     }
 }
 
-const struct case_table cases_upsample_add = {.cases = cases, .count = CASE_COUNT(cases), .reference = reference};
+static const struct case_rung rungs[] = {{.name = "cuda/upsample_add/wide", .may_refuse = true}};
+
+const struct case_table cases_upsample_add = {
+    .cases = cases, .count = CASE_COUNT(cases), .reference = reference, .rungs = rungs, .rung_count = CASE_COUNT(rungs)};
