@@ -163,7 +163,7 @@ static void embedded(void **state)
             assert_in_range(k->registers, 8, 255);
             assert_true(k->shared_bytes <= 48 << 10);
             assert_true(k->all.count > 10 && k->all.of[SASS_STG] > 0 && k->loop.count <= k->all.count);
-            if (!strcmp(k->name, "conv2d_register_large")) {
+            if (!strcmp(k->name, "conv2d_wide_large")) {
                 assert_int_equal(k->shared_bytes, 18688); /* 16 x (33 + 32) float4 and 128 int4 */
                 assert_int_equal(k->loop.of[SASS_FFMA] % 64, 0);
                 large++;

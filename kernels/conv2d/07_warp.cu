@@ -32,24 +32,19 @@ WARP(narrow)
 WARP(small)
 
 #if CUDA_HOST
-static const char *refuses(const struct osp_device *, const struct osp_call *call)
-{
-    return call->in[OSP_CONV2D_X].shape.dim[3] % 4 ? "it copies four input channels at a time, and their number is not a multiple of 4" : nullptr;
-}
-
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     static const conv2d_tiling tiles[] = {conv2d_tiling_of<large>(), conv2d_tiling_of<middle>(), conv2d_tiling_of<narrow>(),
                                           conv2d_tiling_of<small>()};
     static const decltype(launch_conv2d_warp_large) *const launches[] = {&launch_conv2d_warp_large, &launch_conv2d_warp_middle,
                                                                          &launch_conv2d_warp_narrow, &launch_conv2d_warp_small};
-    conv2d_call it = conv2d_of(call, state);
-    const int64_t steps = (int64_t)it.shape.r * it.shape.s * it.shape.c;
-    int i = conv2d_pick(tiles, cuda_limits_of(device)->multiprocessors, it.shape.pixels, it.shape.k, steps);
-    dim3 grid(cuda_blocks(it.shape.pixels, tiles[i].m), cuda_blocks(it.shape.k, tiles[i].n));
-    return (*launches[i])(device, grid, launches[i]->kernel.threads, 0, it.x, it.w, it.bias, it.residual, it.counts, it.out, it.shape);
+    return conv2d_run(device, call, state, tiles, launches);
 }
 
-extern "C" const struct osp_kernel cuda_conv2d_warp = {
-    .name = "warp", .refuses = refuses, .cost = conv2d_direct_seconds, .prepare = cuda_filter_prepare, .release = cuda_filter_release, .run = run};
+extern "C" const struct osp_kernel cuda_conv2d_warp = {.name = "warp",
+                                                       .refuses = conv2d_staged_refuses,
+                                                       .cost = conv2d_direct_seconds,
+                                                       .prepare = cuda_filter_prepare,
+                                                       .release = cuda_filter_release,
+                                                       .run = run};
 #endif

@@ -109,6 +109,7 @@ extern "C" const struct osp_kernel cuda_conv2d_winograd = {.name = "winograd",
                                                            .cost = conv2d_winograd_seconds,
                                                            .prepare = cuda_winograd_prepare,
                                                            .release = cuda_filter_release,
+                                                           .packed = cuda_winograd_packed,
                                                            .scratch = scratch,
                                                            .run = run};
 #endif

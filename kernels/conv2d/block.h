@@ -135,6 +135,19 @@ static inline int conv2d_pick(const conv2d_tiling (&tiles)[COUNT], int multiproc
     return best;
 }
 
+/* A rung's run: the tile for this problem, by the launcher at the same place. */
+template <class L, int COUNT>
+static inline osp_status conv2d_run(struct osp_device *device, const struct osp_call *call, const struct osp_node_state *state,
+                                    const conv2d_tiling (&tiles)[COUNT], const L *const (&launches)[COUNT])
+{
+    const conv2d_call it = conv2d_of(call, state);
+    const int64_t steps = (int64_t)it.shape.r * it.shape.s * it.shape.c;
+    const int i = conv2d_pick(tiles, cuda_limits_of(device)->multiprocessors, it.shape.pixels, it.shape.k, steps);
+    const dim3 grid(cuda_blocks(it.shape.pixels, tiles[i].m), cuda_blocks(it.shape.k, tiles[i].n));
+    return (*launches[i])(device, grid, launches[i]->kernel.threads, 0, it.x, it.w, it.bias, it.residual, it.counts, it.out,
+                          it.shape);
+}
+
 /* What a layer should cost by the rungs that compete for it: of one image so many multiply-adds, and floats to or from memory.
  * The machine is a round one, 5e12 multiply-adds a second and 16 in the time of a byte (a T4 does 13, an A100 6, an RTX 3090 19).
  *

@@ -28,8 +28,9 @@ struct cuda_filter {
 osp_status cuda_filter_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 void cuda_filter_release(struct osp_device *device, struct osp_node_state *state);
 
-/* As a rung's prepare, of 3x3 filters: w is [36][C filled up as outputs are][pitch], transformed (winograd.h). */
+/* As a rung's prepare and packed, of 3x3 filters: w is [36][C filled up as outputs are][pitch], transformed (winograd.h). */
 osp_status cuda_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
+size_t cuda_winograd_packed(const struct osp_device *device, const struct osp_call *call);
 
 #ifdef __cplusplus
 }

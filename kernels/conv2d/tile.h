@@ -1,4 +1,4 @@
-/* The register tile of conv2d and linear: a block computes M pixels by N outputs, each of its threads TM x TN of them.
+/* The thread tile of conv2d and linear, by wide loads: a block computes M pixels by N outputs, each of its threads TM x TN of them.
  *
  * It is a matrix product whose left side, pixels by R runs of S*C values, is never written down: each element's place in x is
  * known. DEPTH steps of the sum at a time are fetched into shared memory, x turned so that neighbouring pixels lie side by side.
@@ -102,9 +102,9 @@ CUDA_DEVICE void conv2d_fetch_w(const conv2d_shape &shape, const float *w, int d
     }
 }
 
-/* A kernel's body; operands as in 04_register.cu. */
+/* A kernel's body; operands as in 05_wide.cu. */
 template <class T>
-CUDA_DEVICE void conv2d_register(const float *x, const float *w, const float *bias, const float *residual, const int32_t *counts,
+CUDA_DEVICE void conv2d_wide(const float *x, const float *w, const float *bias, const float *residual, const int32_t *counts,
                                  float *out, const conv2d_shape &shape)
 {
     CUDA_SHARED(float4, xs, [CONV2D_DEPTH][T::PITCH]); /* step, pixel */

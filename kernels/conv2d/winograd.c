@@ -40,12 +40,25 @@ static void pack_columns(float *packed, int64_t point, int64_t pitch, const floa
     }
 }
 
+/* Floats that are kept: a point's, then all points' and the bias. */
+static int64_t point_of(const struct osp_shape *shape) { return cuda_filter_up(shape->dim[1]) * cuda_filter_up(shape->dim[0]); }
+static int64_t floats_of(const struct osp_shape *shape)
+{
+    return CUDA_WINOGRAD_POINTS * point_of(shape) + cuda_filter_up(shape->dim[0]);
+}
+
+size_t cuda_winograd_packed(const struct osp_device *device, const struct osp_call *call)
+{
+    struct osp_shape shape = osp_constant_shape(call->constant[OSP_WEIGHT]);
+    return sizeof(float) * (size_t)floats_of(&shape);
+}
+
 osp_status cuda_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct osp_shape shape = osp_constant_shape(weight);
     int64_t outputs = shape.dim[0], channels = shape.dim[1], pitch = cuda_filter_up(outputs);
-    int64_t point = cuda_filter_up(channels) * pitch, floats = CUDA_WINOGRAD_POINTS * point + pitch;
+    int64_t point = point_of(&shape), floats = floats_of(&shape);
     size_t bytes = sizeof(float) * (size_t)(floats + TOGETHER * channels * 9);
     struct cuda_filter *filter = malloc(sizeof *filter);
     float *packed = calloc(1, bytes);

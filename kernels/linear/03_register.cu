@@ -21,7 +21,7 @@ typedef conv2d_tile<8, 8, 4, 4, 16> small;  /* 32 x 32, 64 */
                        float *out,            /* (M,K) */                               \
                        conv2d_shape shape)                                              \
     {                                                                                   \
-        conv2d_register<tile>(x, w, bias, nullptr, counts, out, shape);                 \
+        conv2d_wide<tile>(x, w, bias, nullptr, counts, out, shape);                 \
     }
 REGISTER(large)
 REGISTER(middle)
