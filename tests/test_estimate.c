@@ -134,6 +134,7 @@ static void demands(void **state)
     struct sass_kernel code = {.arch = 80, .registers = 100, .shared_bytes = 4096};
     struct demand d;
     counts.shared.read = (int64_t)BLOCKS * WARPS * 32 * STEPS * 16 * 4; /* 16 floats a step */
+    counts.shared.requests = BLOCKS * WARPS * 1000;
     counts.shared.units = 5000, counts.global.lines = 700, counts.global.once = 3000;
     counts.barriers = BLOCKS * 16;
     code.loop.count = 300, code.all.count = 400;
@@ -149,6 +150,10 @@ static void demands(void **state)
     close_to(d.bytes, 300 * 32);
     close_to(d.rounds, 8); /* two barriers each */
     assert_true(d.barriers && !d.copies);
+    counts.shared.requests = BLOCKS * WARPS * 8; /* as many as the loop makes */
+    code.loop.of[SASS_LDS] = 1;
+    demand_of_kernel(&counts, &code, OSP_PRECISION_F32, 77, &d);
+    close_to(d.issued, WARPS * (300 * STEPS / STEPS_A_TURN + 10));
     counts.copy_waits = BLOCKS * WARPS * 32 * 5;
     demand_of_kernel(&counts, &code, OSP_PRECISION_F32, 77, &d);
     assert_true(d.copies);

@@ -7,6 +7,7 @@
 #include "network.h"
 #include "published.h"
 #include "rows.h"
+#include "sample.h"
 #include "tools/measure/into.h"
 #include "tools/options.h"
 #include "tools/tools.h"
@@ -29,9 +30,11 @@ static const struct command_help help = {
              "program. Estimates are always called so; --published shows the estimator's error on what others measured.\n"
              "Rungs within a whole network, layer by layer, measured: osprey bench --ladder OP."};
 
+enum { SAMPLE = 4 }; /* blocks of a launch that are counted for all */
+
 struct ladder {
     const char *shape, *backend, *json, *into, *gpu_name;
-    int arch, threads, counts, published;
+    int arch, threads, counts, published, blocks;
     const struct gpu *gpu;
     struct network_options network;
 };
@@ -58,12 +61,12 @@ static int parse(struct ladder *l, int argc, char **argv, char **rest, int *coun
         {"size", 0, OPTION_SIZE, &l->network.size, "HxW", "of the network's input (default: 800x1344)", 32, 4096},
         {"precision", 0, OPTION_TEXT, &l->network.precision, "P", "of products: f32, tf32, f16 or bf16 (default: f32)", 0, 0},
         {"use", 0, OPTION_TEXT, &l->network.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
-        {"blocks", 0, OPTION_INT, &l->network.blocks, "N", "how many of a launch are counted, for all (default: 4; 0: every one)",
-         0, 1 << 20},
+        {"blocks", 0, OPTION_INT, &l->blocks, "N",
+         "how many of a launch are counted, for all; 0: every one\n(default: 4; of an op every one)", 0, 1 << 20},
         {.name = NULL}};
     l->backend = "emu";
     l->network.size = (struct option_size){800, 1344};
-    l->network.blocks = 4;
+    l->blocks = -1;
     return options_parse(argc, argv, table, &help, rest, count);
 }
 
@@ -103,36 +106,84 @@ static osp_status no_backend(const char *word)
     return osp_fail(OSP_USAGE, "--backend: found '%s', allowed are %s", word, names);
 }
 
+/* The emulator in a mode, as the GPU. */
+static osp_status open_emulator(const struct ladder *l, const char *how, struct osp_device **out)
+{
+    char mode[80];
+    snprintf(mode, sizeof mode, "%s,multiprocessors=%d,arch=%d", how, l->gpu ? l->gpu->multiprocessors : 1,
+             l->gpu ? l->gpu->arch : 90);
+    return climb_backend("emu")->open(&(struct osp_device_options){.emu = mode}, out);
+}
+
+/* One device runs all of it, and on another, where only some blocks are counted, they are. */
+static osp_status climb_sampled(const struct rows *rows, struct osp_device *device, struct osp_device *counting,
+                                const struct osp_kernel *rung, void *const reference[], struct climb *out)
+{
+    struct climb counts;
+    osp_status status = climb_run(rows->problem, rows->backend, device, rung, reference, false, out);
+    if (status || out->refusal || !counting)
+        return status;
+    status = climb_count(rows->problem, rows->backend, counting, rung, &counts);
+    out->kernel_count = counts.kernel_count;
+    memcpy(out->kernels, counts.kernels, sizeof out->kernels);
+    return status;
+}
+
+static osp_status climb_emulated(struct rows *rows, const struct ladder *l, const struct osp_ladder *ladder,
+                                 void *const reference[])
+{
+    char part[40] = "count";
+    struct osp_device *device = NULL, *counting = NULL;
+    const int blocks = l->blocks >= 0 ? l->blocks : l->into ? SAMPLE : 0;
+    if (blocks && !sample_is_whole(rows->problem->call.op))
+        snprintf(part, sizeof part, "count,blocks=%d", blocks);
+    osp_status status = open_emulator(l, blocks ? "fast" : part, &device);
+    status = status || !blocks ? status : open_emulator(l, part, &counting);
+    if (!status)
+        snprintf(rows->device, sizeof rows->device, "%s", rows->backend->isa(counting ? counting : device));
+    for (int i = 0; !status && i < ladder->count; i++) {
+        status = climb_sampled(rows, device, counting, ladder->rungs[i], reference, &rows->climbs[rows->count]);
+        rows->count += !status;
+    }
+    rows->backend->close(device);
+    rows->backend->close(counting);
+    return status;
+}
+
+static osp_status climb_device(struct rows *rows, const struct ladder *l, const struct osp_ladder *ladder,
+                               void *const reference[])
+{
+    struct osp_device_info info = {.name = ""};
+    struct osp_device *device;
+    osp_status status = rows->backend->open(&(struct osp_device_options){.threads = l->threads}, &device);
+    if (status)
+        return status;
+    if (rows->backend->describe)
+        rows->backend->describe(device, &info);
+    snprintf(rows->device, sizeof rows->device, "%s", *info.name ? info.name : rows->backend->isa(device));
+    for (int i = 0; !status && i < ladder->count; i++) {
+        status = climb_run(rows->problem, rows->backend, device, ladder->rungs[i], reference, !info.emulated,
+                           &rows->climbs[rows->count]);
+        rows->count += !status;
+    }
+    rows->backend->close(device);
+    return status;
+}
+
 /* Runs every rung. OSP_USAGE: there is no such backend, or it has none. */
 static osp_status climb_all(struct rows *rows, const struct ladder *l, void *const reference[])
 {
-    char mode[80];
-    snprintf(mode, sizeof mode, "count,multiprocessors=%d,arch=%d", l->gpu ? l->gpu->multiprocessors : 1,
-             l->gpu ? l->gpu->arch : 90);
-    struct osp_device_options options = {.threads = l->threads, .emu = strcmp(l->backend, "emu") ? NULL : mode};
-    struct osp_device_info info = {.name = ""};
-    struct osp_device *device;
-    const struct osp_backend *backend = climb_backend(l->backend);
-    if (!backend)
+    const struct osp_ladder *ladder;
+    rows->backend = climb_backend(l->backend);
+    if (!rows->backend)
         return no_backend(l->backend);
-    const struct osp_ladder *ladder = backend->ops[rows->problem->call.op];
+    ladder = rows->backend->ops[rows->problem->call.op];
     if (!ladder)
         return osp_fail(OSP_USAGE, "backend %s has no rung of %s", l->backend, osp_op_name(rows->problem->call.op));
     rows->climbs = calloc((size_t)ladder->count, sizeof *rows->climbs);
-    osp_status status = rows->climbs ? backend->open(&options, &device) : osp_fail(OSP_MEMORY, "out of memory for rungs");
-    if (status)
-        return status;
-    if (backend->describe)
-        backend->describe(device, &info);
-    snprintf(rows->device, sizeof rows->device, "%s", *info.name ? info.name : backend->isa(device));
-    rows->backend = backend;
-    for (int i = 0; !status && i < ladder->count; i++) {
-        status =
-            climb_run(rows->problem, backend, device, ladder->rungs[i], reference, !info.emulated, &rows->climbs[rows->count]);
-        rows->count += !status;
-    }
-    backend->close(device);
-    return status;
+    if (!rows->climbs)
+        return osp_fail(OSP_MEMORY, "out of memory for rungs");
+    return strcmp(l->backend, "emu") ? climb_device(rows, l, ladder, reference) : climb_emulated(rows, l, ladder, reference);
 }
 
 /* `arch`: asked for, and so it must be there; 0: none was. */
@@ -160,12 +211,15 @@ static osp_status climb(struct rows *rows, const struct ladder *l)
     return status;
 }
 
+/* Between which markers a README has the table. */
+static void place_of(enum osp_op op, char out[64]) { snprintf(out, 64, "counts %s", osp_op_name(op)); }
+
 static int report(const struct rows *rows, const struct ladder *l)
 {
     bool standard = l->json && !strcmp(l->json, "-");
     char place[64];
     osp_status status = OSP_OK;
-    snprintf(place, sizeof place, "counts %s", osp_op_name(rows->problem->call.op));
+    place_of(rows->problem->call.op, place);
     if (l->into)
         status = into_write(place, l->into, rows_print_markdown, rows);
     else if (!standard)
@@ -192,7 +246,15 @@ static int run(const struct ladder *l, const char *word)
     int op = osp_op_find(word);
     if (op < 0)
         return no_op(word);
-    osp_status status = problem_new((enum osp_op)op, l->shape, &problem);
+    char place[64];
+    place_of((enum osp_op)op, place);
+    osp_status status = l->into ? into_check(place, l->into) : OSP_OK;
+    status = status ? status
+                    : problem_new((enum osp_op)op,
+                                  l->shape  ? l->shape
+                                  : l->into ? problem_lesson((enum osp_op)op)
+                                            : NULL,
+                                  &problem);
     if (status)
         return say_failure(status);
     status = climb(&rows, l);
@@ -209,6 +271,7 @@ static int run_network(struct ladder *l)
         return EXIT_USAGE;
     }
     l->network.gpu = l->gpu;
+    l->network.blocks = l->blocks >= 0 ? l->blocks : SAMPLE;
     l->network.json = l->json;
     return network_run(&l->network);
 }

@@ -33,6 +33,16 @@ static double products_of(enum osp_precision precision, int arch)
     return precision == OSP_PRECISION_TF32 || arch < 80 ? 16 * 8 * 8 : 16 * 8 * 16;
 }
 
+/* Instructions that a warp executes outside the loop: no more than are there, of which it takes one of several ways, and some ten
+ * for each request to memory that the loop does not make. */
+static double outside_of(const struct osp_kernel_counts *c, const struct sass_kernel *code, double warps, double turns)
+{
+    const int *of = code->loop.of;
+    double in_loop = turns * (of[SASS_LDS] + of[SASS_LDSM] + of[SASS_STS] + of[SASS_LDG] + of[SASS_STG] + 2 * of[SASS_LDGSTS]);
+    double others = (double)(c->global.requests + c->shared.requests) / warps - in_loop; /* a copy is a request of both */
+    return fmin(code->all.count - code->loop.count, 10 * fmax(1, others));
+}
+
 void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kernel *code, enum osp_precision precision,
                       double memory_bytes, struct demand *out)
 {
@@ -44,7 +54,7 @@ void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kerne
                            .registers = code->registers,
                            .shared_bytes = code->shared_bytes + (int)c->dynamic_shared,
                            .ffma = warps_a_block * turns * code->loop.of[SASS_FFMA],
-                           .issued = warps_a_block * (turns * code->loop.count + code->all.count - code->loop.count),
+                           .issued = warps_a_block * (turns * code->loop.count + outside_of(c, code, warps, turns)),
                            .passes = (double)c->shared.units / blocks,
                            .lines = (double)c->global.lines / blocks,
                            .bytes = (double)c->global.once * SECTOR / blocks,

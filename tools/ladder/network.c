@@ -70,9 +70,6 @@ static osp_status gather(struct network *n)
     return OSP_OK;
 }
 
-/* What these do depends on the values that their own kernels made before, so that no block may be left out. */
-static bool is_whole(enum osp_op op) { return op == OSP_topk || op == OSP_nms || op == OSP_box_decode; }
-
 static void add(struct osp_space_counts *sum, const struct osp_space_counts *space)
 {
     sum->requests += space->requests;
@@ -88,7 +85,7 @@ static osp_status count(const struct network *n, struct layer *layer)
     osp_status status = sample_of(call, &problem);
     if (status)
         return status;
-    status = climb_count(&problem, n->backend, is_whole(call->op) ? n->whole : n->part, layer->node->kernel, &climb);
+    status = climb_count(&problem, n->backend, sample_is_whole(call->op) ? n->whole : n->part, layer->node->kernel, &climb);
     problem_free(&problem);
     if (status)
         return status;

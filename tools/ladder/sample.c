@@ -49,6 +49,8 @@ static void fill(const struct problem *p, int slot)
     }
 }
 
+bool sample_is_whole(enum osp_op op) { return op == OSP_topk || op == OSP_nms || op == OSP_box_decode; }
+
 osp_status sample_of(const struct osp_call *call, struct problem *out)
 {
     *out = (struct problem){.call = *call, .attrs = *call->attrs};

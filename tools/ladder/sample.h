@@ -8,4 +8,7 @@
  * problem_free(); the weights stay the plan's. OSP_MEMORY. */
 osp_status sample_of(const struct osp_call *call, struct problem *out);
 
+/* What this op does depends on the values that its own kernels made before: no block of a launch may be left out. */
+bool sample_is_whole(enum osp_op op);
+
 #endif
