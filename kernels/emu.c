@@ -360,6 +360,7 @@ int emu_counts(CUcontext context, int i, struct osp_kernel_counts *out)
                                           .dynamic_shared = (int64_t)work.dynamic_shared,
                                           .barriers = work.barriers,
                                           .copy_waits = work.copy_waits,
+                                          .products = work.products,
                                           .global = space_counts(&work.global),
                                           .shared = space_counts(&work.shared)};
     return found;

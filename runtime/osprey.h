@@ -243,6 +243,7 @@ struct osp_kernel_counts {
     int64_t dynamic_shared; /* bytes of a block, asked for by its launch; the most */
     int64_t barriers;       /* that blocks came to */
     int64_t copy_waits;     /* for copies made beside the work (cp.async), of threads */
+    int64_t products;       /* multiply-adds by matrix instructions */
     struct osp_space_counts global, shared;
 };
 /* The i-th kernel of the last run, in the order of their first launches. Returns 0 past the last one; at once, where nothing is counted:

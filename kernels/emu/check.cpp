@@ -132,6 +132,12 @@ void check_copy_wait()
         count_copy_wait();
 }
 
+void check_products(int count)
+{
+    if (settings.checks & EMU_COUNT)
+        count_products(count);
+}
+
 /* ---- A launch, a block ----------------------------------------------------------------------- */
 
 void check_launch_begin(const Launch &launch)

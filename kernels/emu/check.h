@@ -32,6 +32,7 @@ void check_idle(unsigned flags, uintptr_t pc);
 /* One instruction for all calls of a site: the first that came. The host's compiler may have made one for each way through. */
 uintptr_t check_copy_site(Site site, uintptr_t pc);
 void check_copy_wait();
+void check_products(int count); /* multiply-adds that a warp made by one matrix instruction */
 /* A copy under way: its bytes may not be touched; then they are there, written by this thread. */
 void check_copy_begun(const char *at, size_t bytes);
 void check_copy_made(const Worker &w, const Fiber *me, const char *at, size_t bytes);
@@ -52,6 +53,7 @@ void count_warp(const Worker &w, int warp);
 void count_block_end();
 void count_barrier();
 void count_copy_wait();
+void count_products(int count);
 void count_launch(const Launch &launch);
 
 } // namespace emu

@@ -62,6 +62,7 @@ static uint32_t block_number = 1;
 void count_block_end() { block_number++; }
 void count_barrier() { work[running].barriers++; }
 void count_copy_wait() { work[running].copy_waits++; }
+void count_products(int count) { work[running].products += count; }
 
 /* Whether this block is there for the first time. */
 static bool is_new(uint64_t sector)
@@ -356,6 +357,7 @@ int work_get(int i, struct emu_kernel_work *out)
     double share = (double)out->blocks / (double)counted[out->kernel];
     out->barriers = std::lround((double)out->barriers * share);
     out->copy_waits = std::lround((double)out->copy_waits * share);
+    out->products = std::lround((double)out->products * share);
     for (struct emu_space_work *space : {&out->global, &out->shared})
         for (long *number : {&space->requests, &space->lanes, &space->bytes, &space->units, &space->ideal_units, &space->read,
                              &space->lines, &space->once})

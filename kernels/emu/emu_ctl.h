@@ -72,6 +72,7 @@ struct emu_kernel_work {
     long launches, blocks, threads;
     size_t dynamic_shared;     /* bytes of a block, the largest of its launches */
     long barriers, copy_waits; /* of blocks; of threads */
+    long products;             /* multiply-adds by matrix instructions */
     struct emu_space_work global, shared;
 };
 

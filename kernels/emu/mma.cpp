@@ -62,6 +62,8 @@ template <int K> static void multiply(const float (&a)[16][K], const Row (&b)[K]
         memcpy(&d[g].at[2 * t], mine->c, 8);
         memcpy(&d[g + 8].at[2 * t], mine->c + 2, 8);
     }
+    if (checked)
+        check_products(16 * 8 * K);
     for (int i = 0; i < 16; i++) {
         Eight sum = *reinterpret_cast<const Eight *>(d[i].at);
         for (int k = 0; k < K; k++)

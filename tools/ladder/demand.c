@@ -18,19 +18,23 @@ const struct sass_kernel *demand_code(const struct sass_kernel *code, int count,
     return best;
 }
 
-/* Of one warp. A loop that loads from shared memory is fed from there, another from global memory; one that loads nothing, and a
- * kernel without a loop, count as one turn. */
-static double turns_of(const struct osp_kernel_counts *c, const struct sass_mix *loop, double warps)
-{
-    double bytes = loop->lds_bytes ? (double)c->shared.read : (double)c->global.read;
-    int each = loop->lds_bytes ? loop->lds_bytes : loop->of[SASS_LDG] ? loop->ldg_bytes : 0;
-    return each ? bytes / (warps * WARP * each) : 1;
-}
-
 /* Multiply-adds of one matrix instruction: the shapes that kernels/device.h has. */
 static double products_of(enum osp_precision precision, int arch)
 {
     return precision == OSP_PRECISION_TF32 || arch < 80 ? 16 * 8 * 8 : 16 * 8 * 16;
+}
+
+/* Of one warp. A loop of matrix instructions goes round as often as these were counted; another that loads from shared memory is
+ * fed from there, and the rest from global memory. One that loads nothing, and a kernel without a loop, count as one turn. */
+static double turns_of(const struct osp_kernel_counts *c, const struct sass_kernel *code, enum osp_precision precision,
+                       double warps)
+{
+    const struct sass_mix *loop = &code->loop;
+    if (loop->of[SASS_MMA])
+        return (double)c->products / (warps * loop->of[SASS_MMA] * products_of(precision, code->arch));
+    double bytes = loop->lds_bytes ? (double)c->shared.read : (double)c->global.read;
+    int each = loop->lds_bytes ? loop->lds_bytes : loop->of[SASS_LDG] ? loop->ldg_bytes : 0;
+    return each ? bytes / (warps * WARP * each) : 1;
 }
 
 /* Instructions that a warp executes outside the loop: no more than are there, of which it takes one of several ways, and some ten
@@ -47,7 +51,7 @@ void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kerne
                       double memory_bytes, struct demand *out)
 {
     const double blocks = (double)c->blocks, threads = (double)c->threads / blocks, warps_a_block = ceil(threads / WARP);
-    const double warps = warps_a_block * blocks, turns = turns_of(c, &code->loop, warps);
+    const double warps = warps_a_block * blocks, turns = turns_of(c, code, precision, warps);
     const double barriers = (double)c->barriers / blocks, waits = (double)c->copy_waits / (double)c->threads;
     *out = (struct demand){.blocks = blocks / (double)c->launches,
                            .threads = (int)threads,
@@ -62,8 +66,7 @@ void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kerne
                            .barriers = barriers > 0,
                            .copies = waits > 0,
                            .memory_bytes = memory_bytes};
-    out->products[precision != OSP_PRECISION_TF32] =
-        warps_a_block * turns * code->loop.of[SASS_MMA] * products_of(precision, code->arch);
+    out->products[precision != OSP_PRECISION_TF32] = (double)c->products / blocks;
     if (out->copies)
         out->rounds = waits;
     else if (out->barriers)

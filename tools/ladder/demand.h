@@ -8,7 +8,7 @@
 
 /* Turns of the main loop are not counted but follow from what it loads: bytes that the emulator saw, over bytes that the loop's
  * instructions move in one turn. With the loop's multiply-adds that gives all of them, with its length all instructions.
- * memory_bytes: of one launch. `precision` says what the loop's matrix instructions multiply. */
+ * Products of matrix instructions are counted by themselves; `precision` says what they multiply. memory_bytes: of one launch. */
 void demand_of_kernel(const struct osp_kernel_counts *counts, const struct sass_kernel *code, enum osp_precision precision,
                       double memory_bytes, struct demand *out);
 

@@ -138,8 +138,9 @@ static json_t *kernel_json(const struct rows *rows, const struct climb *climb, i
     json_object_update_new(json_object_get(object, "global"),
                            json_pack("{sI sI sI}", "read", (json_int_t)kernel->global.read, "lines",
                                      (json_int_t)kernel->global.lines, "sectors_of_blocks", (json_int_t)kernel->global.once));
-    json_object_update_new(object, json_pack("{sI sI sI}", "dynamic_shared_bytes", (json_int_t)kernel->dynamic_shared, "barriers",
-                                             (json_int_t)kernel->barriers, "copy_waits", (json_int_t)kernel->copy_waits));
+    json_object_update_new(object, json_pack("{sI sI sI sI}", "products", (json_int_t)kernel->products, "dynamic_shared_bytes",
+                                             (json_int_t)kernel->dynamic_shared, "barriers", (json_int_t)kernel->barriers,
+                                             "copy_waits", (json_int_t)kernel->copy_waits));
     if (!code)
         return object;
     struct occupancy o = rows_fit(rows, kernel, code);
