@@ -44,6 +44,8 @@ static const struct test_case cases[] = {
     {"2048 columns, one row", THEN(OSP_RELU), .in = {REAL(1, 2048)}, .constant = {REAL(100, 2048), REAL(100)}},
     {"counts 3, 33 of 40, 1088 columns", THEN(OSP_RELU), .in = {REAL(80, 1088), COUNTS(3, 33)},
      .constant = {REAL(37, 1088), REAL(37)}},
+    {"100 rows, 50 outputs, 16 columns", THEN(OSP_RELU), .in = {REAL(100, 16)}, .constant = {REAL(50, 16), REAL(50)}},
+    {"128 rows, 128 outputs, 136 columns", THEN(OSP_LINEAR), .in = {REAL(128, 136)}, .constant = {REAL(128, 136), REAL(128)}},
     {"whole tiles", THEN(OSP_RELU), .in = {WHOLE(256, 64)}, .constant = {WHOLE(128, 64), WHOLE(128)}},
     {"count 0 of 6", THEN(OSP_HARDSIGMOID), .in = {REAL(6, 9), COUNTS(0)}, .constant = {REAL(8, 9), REAL(8)}},
     {"counts 0, 3, 5 of 5", THEN(OSP_LINEAR), .in = {WHOLE(15, 40), COUNTS(0, 3, 5)}, .constant = {WHOLE(18, 40), WHOLE(18)}},
