@@ -240,11 +240,13 @@ static osp_status begin(const char *path, int own, const struct osp_tune_machine
         return status;
     if (!status)
         status = fits(path, root, machine, why, sizeof why);
-    if (status == OSP_MEMORY || !*why) {
+    if (!status && !*why) {
         *out = root;
-        return status;
+        return OSP_OK;
     }
     json_decref(root);
+    if (status == OSP_MEMORY)
+        return status;
     *out =
         json_pack("{si ss so s{}}", "osprey_tuning", FORMAT, "version", OSP_VERSION, "machine", machine_json(machine), "layers");
     return *out ? OSP_OK : no_memory(path);
