@@ -6,7 +6,7 @@
 #ifndef OSPREY_KERNELS_NMS_LIMIT_H
 #define OSPREY_KERNELS_NMS_LIMIT_H
 
-#include "runtime/scalar.h"
+#include "runtime/ops.h"
 
 struct nms_limit {
     float threshold; /* not negative */
