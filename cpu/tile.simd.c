@@ -19,6 +19,14 @@ SIMD_INLINE void fetch(const float *p, ptrdiff_t pixel, const int pixels, const 
             __builtin_prefetch(p + l * LINE);
 }
 
+/* One line of each pixel, as far as the second-level cache: there is no room in the first for x of two tiles. */
+SIMD_INLINE void fetch_near(const float *p, ptrdiff_t pixel, const int pixels)
+{
+#pragma GCC unroll 1
+    for (int i = 0; i < pixels; i++, p += pixel)
+        __builtin_prefetch(p, 0, 2);
+}
+
 /* sum += x * w, as tile.h's accumulate. What lies `ahead` of x is brought into cache, but for what a run has in common with that
  * of the pixel to its right; 0: nothing is. */
 SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, ptrdiff_t ahead, ptrdiff_t pixel, ptrdiff_t run, int runs,
@@ -28,7 +36,7 @@ SIMD_INLINE void sum_runs(vf sum[PIXELS][VECTORS], const float *x, ptrdiff_t ahe
     for (; runs > 0; runs--, x += run - length, half += run - length)
         for (int left = length; left > 0; left -= LINE) {
             if (ahead && length - left < pixel)
-                fetch(x + ahead, pixel, pixels, 1);
+                fetch_near(x + ahead, pixel, pixels);
             for (const float *end = x + (left < LINE ? left : LINE); x < end; x++, half++, w += BLOCK) {
                 vf weight[VECTORS];
                 for (int v = 0; v < vectors; v++)

@@ -57,7 +57,8 @@ static void run_tile(const struct work *work, int64_t tile, int64_t b0, int64_t 
     _Alignas(64) float padded[EDGE_PADDED], sums[TILE_PIXELS * TILE_BLOCK];
     if (row && left >= 0 && left + width <= conv->w) {
         whole.x = row + left * conv->c;
-        whole.ahead = next && at.q + at.count < conv->q ? at.count * whole.pixel : 0;
+        if (next && at.q + at.count < conv->q && whole.pixel % 1024) /* else both tiles' lines want the same few sets */
+            whole.ahead = at.count * whole.pixel;
     } else if (row && work->weights->finite && (end - first) * width * conv->c <= EDGE_PADDED) {
         cpu_conv2d_pad(conv, left, width, row, end - first, padded);
         whole.x = padded;
