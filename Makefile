@@ -9,6 +9,7 @@
 # make check-gpu       the CUDA kernels on a real GPU, with a report; DRIVER=ptx: a rehearsal without one
 # make ladders         measures the rungs of every op and writes the tables in cpu/*/README.md; LADDER=cpu:threads=1,onednn: these columns;
 #                      LADDER_FLAGS='--model F --size HxW --seconds X': osprey bench --help
+#                      and the counts and estimates in kernels/*/README.md
 # make fuzz FUZZ_SECONDS=600   libFuzzer over the loaders; make install PREFIX=/usr/local; make clean; make format
 
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))

@@ -116,7 +116,7 @@ static void published(void **state)
     }
     assert_int_equal(fitted, 11);
     assert_true(unseen >= 20);
-    assert_true(fabs(published_fit() - estimate_latency) <= 25);
+    assert_true(published_fit() == estimate_latency);
     print_message("median error: %.1f %% of %d points unseen, %.1f %% of those fitted\n", 100 * published_error(PUBLISHED_UNSEEN),
                   unseen, 100 * published_error(PUBLISHED_FITTED));
     assert_true(published_error(PUBLISHED_UNSEEN) <= 0.15);
