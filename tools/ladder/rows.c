@@ -18,7 +18,7 @@ osp_status code_read(const struct osp_backend *backend, struct code *out)
     struct osp_code file;
     *out = (struct code){NULL, 0};
     for (int f = 0; backend->code && backend->code(f, &file); f++) {
-        struct sass_kernel *kernels = NULL, *grown;
+        struct sass_kernel *kernels = NULL, *grown = NULL;
         int count = 0;
         osp_status status = file.size ? sass_read(file.file, file.data, file.size, &kernels, &count) : OSP_OK;
         if (!status && count) {
