@@ -51,13 +51,25 @@ CUDA_KERNEL(conv2d_winograd_output, BLOCK, const float *sums, /* [36][strip.coun
             float *out,                                       /* (N,P,Q,K) */
             conv2d_shape shape, winograd_strip strip)
 {
+    /* Finished in a loop, out of memory of the thread's own: registers have no index, and 16 copies are 8000 instructions. */
+    CUDA_SHARED(float, pixels, [WINOGRAD_STEP * WINOGRAD_STEP][BLOCK]);
     const int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
     if (i >= (int64_t)strip.count * shape.k)
         return;
     const int square = (int)(i / shape.k), k = (int)(i % shape.k);
     const conv2d_pixel place = winograd_place(strip, square);
-    winograd_output(shape, place, sums + (int64_t)square * shape.pitch + k, (int64_t)strip.count * shape.pitch, k, bias, residual,
-                    out, conv2d_counts(shape, counts, place.n));
+    const bool live = conv2d_counts(shape, counts, place.n);
+    if (live)
+        winograd_output(sums + (int64_t)square * shape.pitch + k, (int64_t)strip.count * shape.pitch, &pixels[0][threadIdx.x],
+                        BLOCK);
+#pragma unroll 1
+    for (int p = 0; p < WINOGRAD_STEP * WINOGRAD_STEP; p++) {
+        const int y = place.y + p / WINOGRAD_STEP, x = place.x + p % WINOGRAD_STEP;
+        if (y >= shape.p || x >= shape.q)
+            continue;
+        const int64_t at = ((place.n * shape.p + y) * shape.q + x) * shape.k + k;
+        out[at] = live ? conv2d_finish(shape, pixels[p][threadIdx.x], bias, k, residual, at) : 0.0f;
+    }
 }
 
 #if CUDA_HOST

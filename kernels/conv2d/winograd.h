@@ -94,9 +94,8 @@ CUDA_DEVICE void winograd_input(const conv2d_shape &shape, const conv2d_pixel &p
     }
 }
 
-/* Output k of the square at `place`, whose point e is from[e*pitch]: the pixels that lie in the map. */
-CUDA_DEVICE void winograd_output(const conv2d_shape &shape, const conv2d_pixel &place, const float *from, int64_t pitch, int k,
-                                 const float *bias, const float *residual, float *out, bool live)
+/* A square's 4 x 4 sums, whose point e is from[e*pitch]: pixel p goes to to[p*stride]. */
+CUDA_DEVICE void winograd_output(const float *from, int64_t pitch, float *to, int stride)
 {
     float half[WINOGRAD_STEP][WINOGRAD_SIDE];
 #pragma unroll
@@ -104,7 +103,7 @@ CUDA_DEVICE void winograd_output(const conv2d_shape &shape, const conv2d_pixel &
         float m[WINOGRAD_SIDE], o[WINOGRAD_STEP];
 #pragma unroll
         for (int i = 0; i < WINOGRAD_SIDE; i++)
-            m[i] = live ? from[(i * WINOGRAD_SIDE + j) * pitch] : 0.0f;
+            m[i] = from[(i * WINOGRAD_SIDE + j) * pitch];
         winograd_six_to_four(m, o);
 #pragma unroll
         for (int i = 0; i < WINOGRAD_STEP; i++)
@@ -115,12 +114,8 @@ CUDA_DEVICE void winograd_output(const conv2d_shape &shape, const conv2d_pixel &
         float o[WINOGRAD_STEP];
         winograd_six_to_four(half[i], o);
 #pragma unroll
-        for (int j = 0; j < WINOGRAD_STEP; j++) {
-            if (place.y + i >= shape.p || place.x + j >= shape.q)
-                continue;
-            const int64_t at = ((place.n * shape.p + place.y + i) * shape.q + place.x + j) * shape.k + k;
-            out[at] = live ? conv2d_finish(shape, o[j], bias, k, residual, at) : 0.0f;
-        }
+        for (int j = 0; j < WINOGRAD_STEP; j++)
+            to[(i * WINOGRAD_STEP + j) * stride] = o[j];
     }
 }
 
