@@ -159,6 +159,7 @@ static const struct case_rung rungs[] = {
     {"cudnn/conv2d/matmul_tf32", .may_refuse = true, .own_order = true, .loses_nan = true, .slack = case_tf32_slack},
     {"cuda/conv2d/buffered", .may_refuse = true},
     {"cuda/conv2d/warp", .may_refuse = true},
+    {"cuda/conv2d/strip", .may_refuse = true},
     {"cuda/conv2d/winograd", .may_refuse = true, .own_order = true, .slack = case_winograd_slack},
     {"cuda/conv2d/tf32", .may_refuse = true, .own_order = true, .slack = case_rounded_tf32},
     {"cuda/conv2d/f16", .may_refuse = true, .may_refuse_weights = true, .own_order = true, .slack = case_rounded_f16},
