@@ -61,10 +61,11 @@ static void all_networks_on_the_ptx_driver(void **state)
     expect_same(&networks[2], &(struct osp_session_options){.backend = "cuda", .driver = "ptx", .graph = 1}, "ptx, graph");
 }
 
-/* upsample_add at 64 x 64: maps of 4 x 4 and 8 x 8 with 64 channels, each value two reads and a write, a warp for 32 of them. */
+/* upsample_add at 64 x 64: maps of 4 x 4 and 8 x 8 with 64 channels, each value two reads and a write, a warp for 128 of them:
+ * two pixels. These are one pixel of the map above, so that of the three requests one is of 8 sectors, where two are of 16. */
 static void kernels_are_counted(void **state)
 {
-    enum { VALUES = (4 * 4 + 8 * 8) * 64, REQUESTS = VALUES * 3 / 32 };
+    enum { VALUES = (4 * 4 + 8 * 8) * 64, WARPS = VALUES / 128 };
     static uint8_t pixels[64 * 64 * 3];
     const struct osp_image picture = {64, 64, pixels};
     struct osp_model *model;
@@ -84,15 +85,15 @@ static void kernels_are_counted(void **state)
         assert_int_equal(osp_session_counts(session, 0, &counts), count);
         for (int i = 0; osp_session_counts(session, i, &counts); i++) {
             assert_true(counts.launches > 0 && counts.global.requests > 0);
-            if (strcmp(counts.kernel, "upsample_add_naive") != 0)
+            if (strcmp(counts.kernel, "upsample_add_wide") != 0)
                 continue;
             seen++;
             assert_int_equal(counts.launches, 2);
-            assert_int_equal(counts.global.requests, REQUESTS);
-            assert_int_equal(counts.global.lanes, REQUESTS * 32);
+            assert_int_equal(counts.global.requests, WARPS * 3);
+            assert_int_equal(counts.global.lanes, WARPS * 3 * 32);
             assert_int_equal(counts.global.bytes, VALUES * 3 * 4);
-            assert_int_equal(counts.global.units, REQUESTS * 4);
-            assert_int_equal(counts.global.ideal, REQUESTS * 4);
+            assert_int_equal(counts.global.units, WARPS * (16 + 16 + 8));
+            assert_int_equal(counts.global.ideal, WARPS * (16 + 16 + 8));
             assert_int_equal(counts.shared.requests, 0);
         }
         osp_session_close(session);
@@ -113,7 +114,7 @@ static void counts_are_printed(void **state)
     struct outcome outcome = process_run(words, NULL, 0, NULL);
     assert_int_equal(outcome.status, 0);
     assert_non_null(
-        strstr(outcome.err, "\nupsample_add_naive                        2         480   4.00   4.00  32.0     0.061 "));
+        strstr(outcome.err, "\nupsample_add_wide                         2         120  13.33  13.33  32.0     0.061 "));
     json_t *object = json_loads(outcome.out, JSON_DISABLE_EOF_CHECK, &error), *kernel,
            *counts = json_object_get(object, "counts");
     size_t i;
@@ -121,12 +122,12 @@ static void counts_are_printed(void **state)
     json_array_foreach(counts, i, kernel)
     {
         json_t *global = json_object_get(kernel, "global");
-        if (strcmp(json_string_value(json_object_get(kernel, "kernel")), "upsample_add_naive") != 0)
+        if (strcmp(json_string_value(json_object_get(kernel, "kernel")), "upsample_add_wide") != 0)
             continue;
         seen++;
         assert_int_equal(json_integer_value(json_object_get(kernel, "launches")), 2);
-        assert_int_equal(json_integer_value(json_object_get(global, "requests")), 480);
-        assert_int_equal(json_integer_value(json_object_get(global, "sectors")), 480 * 4);
+        assert_int_equal(json_integer_value(json_object_get(global, "requests")), 120);
+        assert_int_equal(json_integer_value(json_object_get(global, "sectors")), 40 * (16 + 16 + 8));
     }
     assert_int_equal(seen, 1);
     json_decref(object);

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { LONGEST_FILE = 500, MAX_REPORTS = 64 };
+enum { LONGEST_FILE = 500, LONGEST_RUNG = 150, MAX_REPORTS = 64 };
 
 struct report {
     int count;
@@ -119,18 +119,35 @@ static void check_line(const char *root, const char *file, int number, const cha
         complain(report, file, number, "a network names a backend: ", line);
 }
 
+/* A rung of a ladder: OP/NN_NAME.c or .cu; what belongs to one but is another file (.simd.c) is not. */
+static int is_rung(const char *file)
+{
+    const char *name = strrchr(file, '/') + 1, *dot = strchr(name, '.');
+    return (starts(file, "cpu/") || starts(file, "kernels/")) && strspn(name, "0123456789") == 2 && name[2] == '_' &&
+           (!strcmp(dot, ".c") || !strcmp(dot, ".cu"));
+}
+
+/* The story that a rung begins with: these words, each at the beginning of a line, in this order. */
+static const char *const story[] = {" * CHANGE  ", " * FASTER  ", " * LIMIT   ", " * NEEDS   "};
+enum { STORY = sizeof story / sizeof *story };
+
 static void check_file(const char *root, const char *file, struct report *report)
 {
     char path[2048], *line = NULL;
     size_t room = 0;
-    int number = 0;
+    int number = 0, told = 0;
     snprintf(path, sizeof path, "%s/%s", root, file);
     FILE *stream = fopen(path, "r");
     assert_non_null(stream);
     while (getline(&line, &room, stream) > 0) {
         line[strcspn(line, "\n")] = 0;
         check_line(root, file, ++number, line, report);
+        told += told < STORY && starts(line, story[told]);
     }
+    if (is_rung(file) && told < STORY)
+        complain(report, file, 1, "its story lacks, or has not in its place, the line that begins with", story[told]);
+    if (is_rung(file) && number > LONGEST_RUNG)
+        complain(report, file, number, "a rung has at most 150 lines", "");
     if (number > LONGEST_FILE)
         complain(report, file, number, "a file has at most 500 lines", "");
     free(line);
@@ -207,6 +224,9 @@ static void a_planted_violation_is_found(void **state)
         {"runtime/x.c", "    printf(\"hello\");\n", "prints or ends the program"},
         {"models/x.c", "    exit(1);\n", "prints or ends the program"},
         {"cpu/x.c", "#ifdef WITH_ONEDNN\n", "WITH_* belongs in runtime/backends.c"},
+        {"kernels/nms/01_x.cu", "/* nms / x\n *\n * CHANGE  a FASTER  b\n * LIMIT   c\n * NEEDS   d\n */\n",
+         "begins with * FASTER"},
+        {"cpu/nms/01_x.c", "/* nms / x\n *\n * CHANGE  a\n * FASTER  b\n * LIMIT   c\n */\n", "begins with * NEEDS"},
     };
     for (size_t i = 0; i < sizeof planted / sizeof *planted; i++) {
         char root[] = "/tmp/osprey-layering-XXXXXX", path[256], command[1024];

@@ -1,10 +1,10 @@
 /* conv2d / winograd
  *
- * CHANGE  a 3x3 filter makes 4x4 outputs at a time from 36 products of transformed values (winograd.h): a strip of such squares
- * is transformed, multiplied point by point as 36 matrix products by the warp tile, and transformed back FASTER  36 multiply-adds
- * do the work of 144; the transforms are sums, and are shared by all outputs and by all channels LIMIT   the transformed values
- * are written and read once each: with few channels memory, with many the multiply-adds again NEEDS   a 3x3 filter with stride 1.
- * Its sums are others than the direct rungs': relative error 5e-6 or less for a layer
+ * CHANGE  a 3x3 filter makes 4x4 outputs at a time from 36 products of transformed values (winograd.h): a strip of such squares is
+ *         transformed, multiplied point by point as 36 matrix products by the warp tile, and transformed back
+ * FASTER  36 multiply-adds do the work of 144; the transforms are sums, and are shared by all outputs and by all channels
+ * LIMIT   the transformed values are written and read once each: with few channels memory, with many the multiply-adds again
+ * NEEDS   a 3x3 filter with stride 1. Its sums are others than the direct rungs': relative error 5e-6 or less for a layer
  */
 #include "kernels/conv2d/winograd.h"
 

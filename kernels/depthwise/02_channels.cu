@@ -1,8 +1,9 @@
 /* depthwise / channels
  *
- * CHANGE  a thread takes four neighbouring channels, as one float4, of four neighbouring outputs of a row; of each row of the
- * image it loads what the four need into registers, once FASTER  a 3x3 filter at stride 1 loads 18 values of x for 4 outputs
- * where naive loads 36; a request is 512 bytes in a row, a weight serves four outputs, and four sums do not wait for one another
+ * CHANGE  a thread takes four neighbouring channels, as one float4, of four neighbouring outputs of a row; of each row of the image
+ *         it loads what the four need into registers, once
+ * FASTER  a 3x3 filter at stride 1 loads 18 values of x for 4 outputs where naive loads 36; a request is 512 bytes in a row, a
+ *         weight serves four outputs, and four sums do not wait for one another
  * LIMIT   memory: rows of x are loaded again for the outputs above and below, from cache where it holds them
  * NEEDS   any shape; filters 3 and 5 wide at strides 1 and 2 with C a multiple of 4. Others: one channel a thread, tap by tap
  */

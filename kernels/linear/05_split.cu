@@ -3,7 +3,7 @@
  * CHANGE  the sum over C is cut into as many parts as it takes to fill the machine; a second kernel adds the parts, in order
  * FASTER  a few rows or outputs, which are a few tiles, now keep every multiprocessor busy, and the last wave is a fuller one
  * LIMIT   the parts are written and read once more; sums have an order of their own: that of the parts
- * NEEDS   C a multiple of 8; chosen where tiles are few and C is long
+ * NEEDS   C a multiple of 8; chosen where an image has 64 rows or fewer, of 1024 inputs or more
  */
 #include "kernels/conv2d/warp.h"
 #include "kernels/linear/linear.h"
@@ -49,12 +49,19 @@ CUDA_KERNEL(linear_split_sum, SUM, const float *parts, /* (Z,M,K) */
 #if CUDA_HOST
 static const conv2d_tiling tiles[] = {conv2d_tiling_of<large>(), conv2d_tiling_of<middle>(), conv2d_tiling_of<small>()};
 
-/* The parts: so many that 64 x 64 tiles of them are 128 blocks, or 16. They follow from the shape alone, as the bits do from them:
- * a sum is the same on every device. At least 2, or 0: C cannot be cut. */
+/* Of an image. Neither the batch nor the GPU has a say in what is cut, nor in whether: a sum has the same bits in all of them. */
+static int64_t rows_of(const struct osp_call *call)
+{
+    const struct osp_shape *counts = &call->in[OSP_LINEAR_COUNTS].shape;
+    const int64_t images = counts->rank && counts->dim[0] ? counts->dim[0] : 1;
+    return call->in[OSP_LINEAR_X].shape.dim[0] / images;
+}
+
+/* The parts: so many that 64 x 64 tiles of them are 128 blocks, or 16; at least 2, or 0: C cannot be cut. */
 static int parts_of(const struct osp_call *call)
 {
-    const int64_t rows = call->in[OSP_LINEAR_X].shape.dim[0], columns = linear_columns(call), outputs = call->out[0].shape.dim[1];
-    const int64_t blocks = ((rows + 63) / 64) * ((outputs + 63) / 64);
+    const int64_t columns = linear_columns(call), outputs = call->out[0].shape.dim[1];
+    const int64_t blocks = ((rows_of(call) + 63) / 64) * ((outputs + 63) / 64);
     int best = 0;
     for (int parts = 2; parts <= 16 && (best < 2 || blocks * best < 128); parts++)
         if (columns % (4 * parts) == 0)
@@ -87,12 +94,9 @@ static const char *refuses(const struct osp_device *, const struct osp_call *cal
     return parts_of(call) ? nullptr : "it cuts the sum into parts of four inputs, and their number is not a multiple of 8";
 }
 
-/* The tiles as in 04_warp.cu; then the parts pass memory twice, 8 bytes a cycle of each multiprocessor; and one more launch. */
-static double cost(const struct osp_device *device, const struct osp_call *call)
+static double cost(const struct osp_device *, const struct osp_call *call)
 {
-    const double launch = 4500, moved = 8.0 * parts_of(call) * (double)osp_shape_count(&call->out[0].shape);
-    return linear_seconds(tile_cycles(device, call, tiles[pick(device, call)]) + launch +
-                          moved / 8 / cuda_limits_of(device)->multiprocessors);
+    return rows_of(call) <= 64 && linear_columns(call) >= 1024 ? 0 : HUGE_VAL;
 }
 
 static size_t scratch(const struct osp_device *, const struct osp_call *call)

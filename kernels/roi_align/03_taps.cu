@@ -1,9 +1,10 @@
 /* roi_align / taps
  *
- * CHANGE  a block takes a proposal: one warp finds its map, and the rows, columns and weights of all its samples, and leaves them
- * in shared memory; then the block's warps take the bins FASTER  bin coordinates are computed once for a proposal, where they
- * were for each of its bins LIMIT   loads from the cache: sixteen taps for each value, and neighbouring samples fetch the same
- * ones again NEEDS   as many samples along a side as fit in shared memory
+ * CHANGE  a block takes a proposal: one warp finds its map, and the rows, columns and weights of all its samples, and leaves them in
+ *         shared memory; then the block's warps take the bins
+ * FASTER  bin coordinates are computed once for a proposal, where they were for each of its bins
+ * LIMIT   loads from the cache: sixteen taps for each value, and neighbouring samples fetch the same ones again
+ * NEEDS   as many samples along a side as fit in shared memory
  */
 #include "kernels/roi_align/lanes.h"
 

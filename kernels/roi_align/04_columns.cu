@@ -1,9 +1,10 @@
 /* roi_align / columns
  *
  * CHANGE  a warp walks along a row of bins and keeps, of the rows that its samples lie between, the two columns it stands between
- * FASTER  samples lie a pixel or two apart, or less: of the next one's columns one is often there already, and of its rows two
- * are often one. What is there is not loaded again LIMIT   arithmetic: eight operations for each channel of a sample, and the
- * products of its weights. What to load is decided step by step, so that a warp has few loads under way; others must fill in
+ * FASTER  samples lie a pixel or two apart, or less: of the next one's columns one is often there already, and of its rows two are
+ *         often one. What is there is not loaded again
+ * LIMIT   arithmetic: eight operations for each channel of a sample, and the products of its weights. What to load is decided step
+ *         by step, so that a warp has few loads under way; others must fill in
  * NEEDS   two samples along a side of a bin, as torchvision has it
  */
 #include "kernels/roi_align/lanes.h"
