@@ -82,16 +82,16 @@ CUDA_KERNEL(conv2d_register, SIDE *SIDE, const float *x, /* (N,H,W,C) */
         }
 
 #pragma unroll
-    for (int i = 0; i < EACH; i++)
+    for (int i = 0; i < EACH; i++) {
+        const int64_t m = m0 + at.pixel(i);
+        const bool live = conv2d_live(windows[at.pixel(i)]);
 #pragma unroll
         for (int j = 0; j < EACH; j++) {
-            const int64_t m = m0 + at.pixel(i);
             const int k = k0 + at.output(j);
             if (m < shape.pixels && k < shape.k)
-                out[m * shape.k + k] = conv2d_live(windows[at.pixel(i)])
-                                           ? conv2d_finish(shape, sums[i][j], bias, k, residual, m * shape.k + k)
-                                           : 0.0f;
+                out[m * shape.k + k] = live ? conv2d_finish(shape, sums[i][j], bias, k, residual, m * shape.k + k) : 0.0f;
         }
+    }
 }
 
 #if CUDA_HOST
