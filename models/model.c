@@ -104,6 +104,8 @@ void osp_model_close(struct osp_model *model)
 
 /* ---- What it says of itself ----------------------------------------------------------------------- */
 
+osp_status osp_model_sha256(const struct osp_model *model, const char **out) { return osp_safetensors_sha256(model->file, out); }
+
 const struct osp_graph *osp_model_graph(const struct osp_model *model) { return model->graph; }
 const struct osp_config *osp_model_config(const struct osp_model *model) { return model->config; }
 
@@ -118,7 +120,6 @@ void osp_model_describe(const struct osp_model *model, struct osp_model_info *ou
     *out = (struct osp_model_info){
         .path = osp_safetensors_path(model->file),
         .architecture = c->architecture,
-        .sha256 = osp_safetensors_sha256(model->file),
         .source_name = c->source_name,
         .source_sha256 = c->source_sha256,
         .classes = c->classes,

@@ -47,6 +47,7 @@ const char *osp_file_looks_like(const void *data, size_t size);
 
 /* SHA-256 as 64 lower-case hex digits and a NUL. */
 void osp_sha256_hex(const void *data, size_t size, char out[65]);
+void osp_sha256_file(const struct osp_file *file, char out[65]); /* takes 8 MB of memory however large the file is */
 
 /* A checked reader. Every osp_read_* fails with OSP_REFUSED and one sentence, "FILE: offset O: FIELD: found X, allowed Y", and
  * then leaves the position as it was. No pointer arithmetic on input happens anywhere else. */

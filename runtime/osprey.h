@@ -62,7 +62,6 @@ void osp_model_close(struct osp_model *model); /* NULL is allowed; sessions must
 struct osp_model_info {
     const char *path;
     const char *architecture;  /* "fasterrcnn_resnet50_fpn" */
-    const char *sha256;        /* of the model file, 64 hex digits */
     const char *source_name;   /* the checkpoint's file name, "" if unknown */
     const char *source_sha256; /* the checkpoint's sha256, "" if unknown */
     int classes;               /* background included */
@@ -78,6 +77,10 @@ struct osp_model_info {
     int64_t file_bytes;
 };
 void osp_model_describe(const struct osp_model *model, struct osp_model_info *out);
+
+/* SHA-256 of the model file, 64 hex digits, which live as long as the model. The first call reads the whole file. OSP_REFUSED: it
+ * has changed since it was opened. */
+osp_status osp_model_sha256(const struct osp_model *model, const char **out);
 
 /* Name of class id 0..classes-1 (0 is "__background__"); NULL outside. */
 const char *osp_model_class(const struct osp_model *model, int id);

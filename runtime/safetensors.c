@@ -238,16 +238,24 @@ uint64_t osp_safetensors_bytes(const struct osp_safetensors *file) { return file
 int osp_safetensors_count(const struct osp_safetensors *file) { return file->count; }
 int osp_safetensors_meta_count(const struct osp_safetensors *file) { return file->meta_count; }
 
-const char *osp_safetensors_sha256(const struct osp_safetensors *file)
+osp_status osp_safetensors_sha256(const struct osp_safetensors *file, const char **out)
 {
+    osp_status status = OSP_OK;
     struct osp_safetensors *cached = (struct osp_safetensors *)file; /* immutable but for this, under its lock */
     pthread_mutex_lock(&cached->lock);
     if (!cached->sha256[0]) {
-        osp_sha256_hex(file->bytes, file->size, cached->sha256);
-        osp_safetensors_give_back(file);
+        if (file->map.path)
+            osp_sha256_file(&file->map, cached->sha256);
+        else
+            osp_sha256_hex(file->bytes, file->size, cached->sha256);
+        status = osp_safetensors_unchanged(file);
+        if (status != OSP_OK)
+            cached->sha256[0] = '\0';
     }
     pthread_mutex_unlock(&cached->lock);
-    return file->sha256;
+    if (status == OSP_OK)
+        *out = file->sha256;
+    return status;
 }
 
 const struct osp_stored_tensor *osp_safetensors_tensor(const struct osp_safetensors *file, int i)

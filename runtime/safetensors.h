@@ -66,7 +66,9 @@ osp_status osp_safetensors_unchanged(const struct osp_safetensors *file);
 void osp_safetensors_give_back(const struct osp_safetensors *file);
 
 const char *osp_safetensors_path(const struct osp_safetensors *file);
-const char *osp_safetensors_sha256(const struct osp_safetensors *file); /* computed at first use, then kept; 64 hex digits */
+
+/* 64 hex digits, computed at first use, then kept. OSP_REFUSED: the file has changed meanwhile. */
+osp_status osp_safetensors_sha256(const struct osp_safetensors *file, const char **out);
 uint64_t osp_safetensors_bytes(const struct osp_safetensors *file);
 int osp_safetensors_count(const struct osp_safetensors *file);
 const struct osp_stored_tensor *osp_safetensors_tensor(const struct osp_safetensors *file, int i); /* in the data's order */

@@ -68,15 +68,23 @@ static void absorb(uint32_t state[8], const uint8_t *p, size_t blocks)
     }
 }
 
-void osp_sha256_hex(const void *data, size_t size, char out[65])
+enum { PIECE = 8 << 20 }; /* of a mapped file that is in memory at a time; whole blocks */
+
+/* file: the map that all of data is, or NULL. */
+static void digest(const uint8_t *data, size_t size, const struct osp_file *file, char out[65])
 {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    size_t whole = size / 64, rest = size % 64;
-    absorb(state, data, whole);
+    size_t rest = size % 64, whole = size - rest;
+    for (size_t at = 0, piece; at < whole; at += piece) {
+        piece = whole - at < PIECE ? whole - at : PIECE;
+        absorb(state, data + at, piece / 64);
+        if (file)
+            osp_file_give_back(file);
+    }
 
     uint8_t last[128] = {0}; /* the rest, a one bit, zeros, the length in bits as 64-bit big-endian */
     if (rest > 0)
-        memcpy(last, (const uint8_t *)data + whole * 64, rest);
+        memcpy(last, data + whole, rest);
     last[rest] = 0x80;
     size_t blocks = rest < 56 ? 1 : 2;
     for (int i = 0; i < 8; i++)
@@ -86,3 +94,6 @@ void osp_sha256_hex(const void *data, size_t size, char out[65])
     for (int i = 0; i < 8; i++)
         snprintf(out + 8 * i, 9, "%08x", state[i]);
 }
+
+void osp_sha256_hex(const void *data, size_t size, char out[65]) { digest(data, size, NULL, out); }
+void osp_sha256_file(const struct osp_file *file, char out[65]) { digest(file->data, file->size, file, out); }

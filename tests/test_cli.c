@@ -128,6 +128,10 @@ static void json_and_table(void **state)
     process_expect(osprey("detect", "--score", "1", PHOTO), 0, "  no detections\n", "");
     process_expect(osprey("detect", "--only", "airplane,motorcycle", PHOTO), 0, "  no detections\n", "");
     process_expect(osprey("detect", "--times", PHOTO), 0, "face", "roi_align");
+    process_expect(osprey("detect", "--times", "--json", PHOTO), 0, "face", "hash model");
+    outcome = osprey("detect", "--times", PHOTO); /* a table names no model, so that none is hashed */
+    assert_null(strstr(outcome.err, "hash model"));
+    process_free(&outcome);
 }
 
 /* The text of "detections" in every line. */

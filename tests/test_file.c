@@ -440,6 +440,25 @@ static void sha256(void **state)
     }
 }
 
+/* A file is hashed piece by piece, and what was read of it is given back. */
+static void sha256_of_files(void **state)
+{
+    static const int sizes[] = {0, 1, 2048, 4097};
+    char *folder = folder_enter(), hex[65], expected[65];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct osp_file file = pages("file", sizes[i]);
+        osp_sha256_hex(file.data, file.size, expected);
+        osp_file_give_back(&file);
+        long held = file_pages_held();
+        osp_sha256_file(&file, hex);
+        assert_string_equal(hex, expected);
+        assert_in_range(file_pages_held(), 0, held + 16);
+        osp_file_unmap(&file);
+        unlink("file");
+    }
+    folder_leave(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(many_maps),
         cmocka_unit_test(written_while_mapped),
         cmocka_unit_test(sha256),
+        cmocka_unit_test(sha256_of_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

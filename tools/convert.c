@@ -92,7 +92,8 @@ static bool read_classes(const char *classes, const char *path, struct class_lis
 
 /* ---- What was done -------------------------------------------------------------------------------- */
 
-static void print_summary(const struct convert_options *o, const struct convert_report *report, const struct osp_model_info *info)
+static void print_summary(const struct convert_options *o, const struct convert_report *report, const struct osp_model_info *info,
+                          const char *sha256)
 {
     printf("%s\n", o->output);
     printf("  from         %s (%s%s%s)\n", info->source_name, report->format, *report->key ? ", under " : "", report->key);
@@ -112,10 +113,11 @@ static void print_summary(const struct convert_options *o, const struct convert_
     printf("  resize       shorter side %d, longer at most %d, rule %s\n", info->min_size, info->max_size, info->resize);
     if (report->nonfinite)
         printf("  not finite   %llu values\n", (unsigned long long)report->nonfinite);
-    printf("  written      %lld bytes, sha256 %s\n", (long long)info->file_bytes, info->sha256);
+    printf("  written      %lld bytes, sha256 %s\n", (long long)info->file_bytes, sha256);
 }
 
-static void print_json(const struct convert_options *o, const struct convert_report *report, const struct osp_model_info *info)
+static void print_json(const struct convert_options *o, const struct convert_report *report, const struct osp_model_info *info,
+                       const char *sha256)
 {
     char *output = clean_text(o->output, true);
     json_t *classes = json_array();
@@ -123,13 +125,12 @@ static void print_json(const struct convert_options *o, const struct convert_rep
         json_array_append_new(classes, json_string(osp_model_class(report->model, i)));
     json_t *source = json_pack("{s:s, s:s, s:s, s:s}", "name", info->source_name, "sha256", info->source_sha256, "format",
                                report->format, "key", report->key);
-    json_t *all =
-        json_pack("{s:s, s:o, s:s, s:o, s:I, s:i, s:s, s:f, s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:s}", "file",
-                  output ? output : "", "source", source, "architecture", info->architecture, "classes", classes, "parameters",
-                  (json_int_t)info->parameters, "tensors", report->tensors, "stored", o->f16 ? "F16" : "F32", "bn_eps",
-                  info->bn_eps, "input_norm", info->input_norm, "resize", info->resize, "min_size", info->min_size, "max_size",
-                  info->max_size, "dropped", report->dropped, "unused", report->unused, "nonfinite",
-                  (json_int_t)report->nonfinite, "bytes", (json_int_t)info->file_bytes, "sha256", info->sha256);
+    json_t *all = json_pack(
+        "{s:s, s:o, s:s, s:o, s:I, s:i, s:s, s:f, s:s, s:s, s:i, s:i, s:i, s:i, s:I, s:I, s:s}", "file", output ? output : "",
+        "source", source, "architecture", info->architecture, "classes", classes, "parameters", (json_int_t)info->parameters,
+        "tensors", report->tensors, "stored", o->f16 ? "F16" : "F32", "bn_eps", info->bn_eps, "input_norm", info->input_norm,
+        "resize", info->resize, "min_size", info->min_size, "max_size", info->max_size, "dropped", report->dropped, "unused",
+        report->unused, "nonfinite", (json_int_t)report->nonfinite, "bytes", (json_int_t)info->file_bytes, "sha256", sha256);
     if (!all || json_dumpf(all, stdout, JSON_COMPACT) != 0)
         say("out of memory while the result is printed");
     putchar('\n');
@@ -154,6 +155,7 @@ static int run(const struct convert_options *options, bool json)
 {
     struct convert_report report;
     struct osp_model_info info;
+    const char *sha256;
     osp_status status = convert_model(options, &report);
     if (status == OSP_UNREADABLE) { /* an unreadable checkpoint is a model that is refused */
         say_failure(status);
@@ -162,12 +164,13 @@ static int run(const struct convert_options *options, bool json)
     if (status != OSP_OK)
         return say_failure(status);
     osp_model_describe(report.model, &info);
-    if (json)
-        print_json(options, &report, &info);
-    else
-        print_summary(options, &report, &info);
+    status = osp_model_sha256(report.model, &sha256);
+    if (status == OSP_OK && json)
+        print_json(options, &report, &info, sha256);
+    else if (status == OSP_OK)
+        print_summary(options, &report, &info, sha256);
     convert_report_free(&report);
-    return EXIT_DONE;
+    return status == OSP_OK ? EXIT_DONE : say_failure(status);
 }
 
 int tool_convert(int argc, char **argv)

@@ -125,6 +125,17 @@ static osp_status keep_output(struct detect *d, osp_status opened, struct output
     return opened;
 }
 
+/* Every output that can hold provenance names the model by its hash. Taken before the first run, so that it is of the very file
+ * that runs: packing sees it if that has changed since it was opened. */
+static osp_status hash_model(struct detect *d)
+{
+    double start = now();
+    osp_status status = d->json || d->coco || d->csv || d->voc ? osp_model_sha256(d->model, &d->run.sha256) : OSP_OK;
+    if (d->run.sha256)
+        d->times.hash = now() - start;
+    return status;
+}
+
 static osp_status open_outputs(struct detect *d)
 {
     struct output *output = NULL;
@@ -183,9 +194,11 @@ static int prepare(struct detect *d, char **rest, int rest_count)
         status = inputs_collect(rest, rest_count, d->recursive, &d->inputs);
     if (status == OSP_OK && (d->memory_limit > 0 || d->batch > 1))
         status = budget_open(&d->budget, d->model, d->session, d->memory_limit);
-    d->run = (struct run){d->model, d->session, &d->inputs, d->batch, json_object()};
+    d->run = (struct run){d->model, d->session, &d->inputs, d->batch, NULL, json_object()};
     if (status == OSP_OK)
         status = d->run.kernels ? open_outputs(d) : output_no_memory();
+    if (status == OSP_OK)
+        status = hash_model(d);
     return status == OSP_OK ? EXIT_DONE : say_failure(status);
 }
 

@@ -81,11 +81,11 @@ static void print_classes(const struct osp_model *model, int classes)
     putchar('\n');
 }
 
-static void print_model(const struct osp_model *model, const struct osp_model_info *m)
+static void print_model(const struct osp_model *model, const struct osp_model_info *m, const char *sha256)
 {
     char *path = clean_text(m->path, false), *source = clean_text(m->source_name, false);
     printf("file         %s, %lld bytes\n", path ? path : "", (long long)m->file_bytes);
-    printf("sha256       %s\n", m->sha256);
+    printf("sha256       %s\n", sha256);
     printf("converted    from %s\n", source && *source ? source : "a source that it does not name");
     if (*m->source_sha256)
         printf("             sha256 %s\n", m->source_sha256);
@@ -102,13 +102,13 @@ static void print_model(const struct osp_model *model, const struct osp_model_in
     free(source);
 }
 
-static json_t *model_json(const struct osp_model *model, const struct osp_model_info *m)
+static json_t *model_json(const struct osp_model *model, const struct osp_model_info *m, const char *sha256)
 {
     json_t *classes = json_array();
     for (int i = 0; i < m->classes; i++)
         json_array_append_new(classes, json_text(osp_model_class(model, i)));
     return json_pack("{so ss sI so ss ss sI so si si ss ss sf si si sf sf sf sf si}", "file", json_text(m->path), "sha256",
-                     m->sha256, "bytes", (json_int_t)m->file_bytes, "source", json_text(m->source_name), "source_sha256",
+                     sha256, "bytes", (json_int_t)m->file_bytes, "source", json_text(m->source_name), "source_sha256",
                      m->source_sha256, "architecture", m->architecture, "parameters", (json_int_t)m->parameters, "classes",
                      classes, "min_size", m->min_size, "max_size", m->max_size, "resize", m->resize, "input_norm", m->input_norm,
                      "bn_eps", m->bn_eps, "rpn_pre_nms", m->rpn_pre_nms, "rpn_post_nms", m->rpn_post_nms, "rpn_nms_threshold",
@@ -166,13 +166,17 @@ static osp_status report_plans(struct info *info, json_t *json)
 static osp_status report(struct info *info)
 {
     struct osp_model_info model;
+    const char *sha256;
     osp_model_describe(info->model, &model);
+    osp_status status = osp_model_sha256(info->model, &sha256);
+    if (status != OSP_OK)
+        return status;
     if (!info->json) {
-        print_model(info->model, &model);
+        print_model(info->model, &model, sha256);
         return report_plans(info, NULL);
     }
-    json_t *json = model_json(info->model, &model);
-    osp_status status = json ? report_plans(info, json) : output_no_memory();
+    json_t *json = model_json(info->model, &model, sha256);
+    status = json ? report_plans(info, json) : output_no_memory();
     if (status == OSP_OK) {
         json_dumpf(json, stdout, JSON_DIGITS | JSON_INDENT(1));
         putchar('\n');

@@ -56,7 +56,7 @@ json_t *provenance(const struct run *run, json_t *kernels)
     json_t *path = json_text(model.path), *tuned = file ? json_text(file) : NULL;
     const char *resize = osp_session_resize(run->session); /* NULL: as the model says */
     return json_pack("{ss ss so ss ss ss ss ss sO so* si ss ss si}", "osprey", OSP_VERSION, "commit", commit_name(), "model",
-                     path, "model_sha256", model.sha256, "architecture", model.architecture, "backend",
+                     path, "model_sha256", run->sha256, "architecture", model.architecture, "backend",
                      osp_session_backend(run->session), "isa", osp_session_isa(run->session), "precision",
                      osp_session_precision(run->session), "kernels", kernels, "tuned", tuned, "threads",
                      osp_session_threads(run->session), "decoder", osp_image_decoder(), "resize", resize ? resize : model.resize,

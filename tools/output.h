@@ -15,7 +15,8 @@ struct run {
     const struct osp_session *session;
     const struct inputs *inputs;
     int batch;
-    json_t *kernels; /* op -> rungs, over all plans so far */
+    const char *sha256; /* of the model; NULL where no output has provenance */
+    json_t *kernels;    /* op -> rungs, over all plans so far */
 };
 
 /* What was found in one picture. */

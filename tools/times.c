@@ -53,6 +53,8 @@ void times_print(const struct times *times)
 {
     fprintf(stderr, "milliseconds, once\n");
     print_once("open model", times->open_model);
+    if (times->hash > 0)
+        print_once("hash model", times->hash);
     print_once("open session", times->open_session);
     print_once("make plans", times->plan);
     print_once("pack weights", times->pack);

@@ -8,7 +8,7 @@ enum { TIMES_STAGES = 16 };
 
 /* Seconds: [0] in the first batch, [1] in all others. */
 struct times {
-    double open_model, open_session, plan, pack;
+    double open_model, hash, open_session, plan, pack; /* hash 0: nothing asked for it */
     int pictures[2], stages;
     double decode[2], upload[2], network[2], download[2], postprocess[2], drawing[2], writing[2];
     struct {

@@ -47,11 +47,15 @@ static bool is_date(const char *digits)
 /* NAME-xxxxxxxx.pth: eight hex digits of the file's SHA-256, as torch.hub names files. */
 static osp_status check_sha256(struct job *job)
 {
-    const char *path = job->options->input, *name = base_name(path), *dot = strrchr(name, '.');
-    if (job->checkpoint.safetensors)
-        snprintf(job->sha256, sizeof job->sha256, "%s", osp_safetensors_sha256(job->checkpoint.safetensors));
-    else
-        osp_sha256_hex(job->checkpoint.file.data, job->checkpoint.file.size, job->sha256);
+    const char *path = job->options->input, *name = base_name(path), *dot = strrchr(name, '.'), *known;
+    if (job->checkpoint.safetensors) {
+        osp_status status = osp_safetensors_sha256(job->checkpoint.safetensors, &known);
+        if (status != OSP_OK)
+            return status;
+        memcpy(job->sha256, known, sizeof job->sha256);
+    } else {
+        osp_sha256_file(&job->checkpoint.file, job->sha256);
+    }
     if (!dot || dot - name < 10 || dot[-9] != '-' || strspn(dot - 8, "0123456789abcdef") != 8 || is_date(dot - 8))
         return OSP_OK;
     if (memcmp(dot - 8, job->sha256, 8) != 0)

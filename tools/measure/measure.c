@@ -33,10 +33,7 @@ osp_status measure_new(const char *model_path, const struct measure_options *opt
     m->study = study;
     measure_set_options(m, options);
     double start = now();
-    struct osp_model_info described;
     osp_status status = osp_model_open(model_path, &m->model);
-    if (!status)
-        osp_model_describe(m->model, &described); /* hashes the file, as every result that names its model does */
     m->open_model = now() - start;
     m->program_start = options->program && !status ? time_program_start(options->program) : NAN;
     if (!status)

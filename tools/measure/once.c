@@ -251,16 +251,16 @@ osp_status study_describe(struct measure *m)
     char date[32];
     time_t seconds = time(NULL);
     struct tm utc;
+    const char *sha256 = NULL;
     osp_model_describe(m->model, &model);
+    osp_status status = osp_model_sha256(m->model, &sha256);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
     const struct {
         char **out;
         const char *text;
-    } texts[] = {
-        {&study->version, OSP_VERSION},   {&study->commit, commit_name()},      {&study->date, date},
-        {&study->model_path, model.path}, {&study->model_sha256, model.sha256}, {&study->architecture, model.architecture},
-        {&study->resize, model.resize}};
-    osp_status status = OSP_OK;
+    } texts[] = {{&study->version, OSP_VERSION},   {&study->commit, commit_name()}, {&study->date, date},
+                 {&study->model_path, model.path}, {&study->model_sha256, sha256},  {&study->architecture, model.architecture},
+                 {&study->resize, model.resize}};
     for (size_t i = 0; !status && i < sizeof texts / sizeof *texts; i++)
         status = set_text(texts[i].out, texts[i].text);
     if (!status)

@@ -68,7 +68,7 @@ struct cell {
 /* Paid once: seconds, NaN where it does not apply. */
 struct once {
     double program_start; /* from exec to main, and the program's loading */
-    double open_model;    /* mapping, reading and hashing the weight file, building the network */
+    double open_model;    /* mapping the weight file, reading its header, building the network */
     double open_device;   /* driver, context */
     double load_modules;  /* kernel images to the device */
     double plan;          /* choosing kernels, placing memory */
