@@ -10,7 +10,6 @@
 #include "sample.h"
 #include "tools/measure/into.h"
 #include "tools/options.h"
-#include "tools/progress.h"
 #include "tools/tools.h"
 
 static const struct command_help help = {
@@ -63,8 +62,7 @@ static int parse(struct ladder *l, int argc, char **argv, char **rest, int *coun
         {"precision", 0, OPTION_TEXT, &l->network.precision, "P", "of products: f32, tf32, f16 or bf16 (default: f32)", 0, 0},
         {"use", 0, OPTION_TEXT, &l->network.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
         {"blocks", 0, OPTION_INT, &l->blocks, "N",
-         "how many of a launch are counted, for all; 0: every one\n(default: 4; with --shape or --gpu none every one)", 0,
-         1 << 20},
+         "how many of a launch are counted, for all; 0: every one\n(default: 4; of an op every one)", 0, 1 << 20},
         {.name = NULL}};
     l->backend = "emu";
     l->network.size = (struct option_size){800, 1344};
@@ -131,29 +129,22 @@ static osp_status climb_sampled(const struct rows *rows, struct osp_device *devi
     return status;
 }
 
-/* How many blocks of a launch are counted; 0: every one. */
-static int blocks_counted(const struct ladder *l) { return l->blocks >= 0 ? l->blocks : l->shape || !l->gpu ? 0 : SAMPLE; }
-
 static osp_status climb_emulated(struct rows *rows, const struct ladder *l, const struct osp_ladder *ladder,
                                  void *const reference[])
 {
     char part[40] = "count";
     struct osp_device *device = NULL, *counting = NULL;
-    struct progress progress;
-    const int blocks = blocks_counted(l);
+    const int blocks = l->blocks >= 0 ? l->blocks : l->into ? SAMPLE : 0;
     if (blocks && !sample_is_whole(rows->problem->call.op))
         snprintf(part, sizeof part, "count,blocks=%d", blocks);
     osp_status status = open_emulator(l, blocks ? "fast" : part, &device);
     status = status || !blocks ? status : open_emulator(l, part, &counting);
     if (!status)
         snprintf(rows->device, sizeof rows->device, "%s", rows->backend->isa(counting ? counting : device));
-    progress_begin(&progress, (size_t)ladder->count, false);
     for (int i = 0; !status && i < ladder->count; i++) {
         status = climb_sampled(rows, device, counting, ladder->rungs[i], reference, &rows->climbs[rows->count]);
         rows->count += !status;
-        progress_step(&progress);
     }
-    progress_clear(&progress);
     rows->backend->close(device);
     rows->backend->close(counting);
     return status;
@@ -257,10 +248,13 @@ static int run(const struct ladder *l, const char *word)
         return no_op(word);
     char place[64];
     place_of((enum osp_op)op, place);
-    const bool all_counted = !strcmp(l->backend, "emu") && !blocks_counted(l);
-    const char *shape = l->shape || all_counted ? l->shape : problem_lesson((enum osp_op)op);
     osp_status status = l->into ? into_check(place, l->into) : OSP_OK;
-    status = status ? status : problem_new((enum osp_op)op, shape, &problem);
+    status = status ? status
+                    : problem_new((enum osp_op)op,
+                                  l->shape  ? l->shape
+                                  : l->into ? problem_lesson((enum osp_op)op)
+                                            : NULL,
+                                  &problem);
     if (status)
         return say_failure(status);
     status = climb(&rows, l);

@@ -15,7 +15,7 @@ struct problem {
     char shape[96];    /* as it was given: "1x24x32x64,64,3,1" */
 };
 
-/* The shape for a slide or a README: large enough to show what a rung gains, too large to be counted in every block. */
+/* The shape for a README: large enough to show what a rung gains. */
 const char *problem_lesson(enum osp_op op);
 
 /* Every op has a form, such as "NxHxWxC,K,R,STRIDE", and a shape that is taken for NULL. OSP_USAGE: shape has not that form, or
