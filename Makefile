@@ -83,9 +83,9 @@ run-ladders: run-all
 	    op=$$(basename $$(dirname $$f)); echo "  TIME  $$f"; \
 	    $(BUILD)/osprey bench --ladder $$op --backends $(LADDER) --into $$f $(LADDER_FLAGS) || exit 1; \
 	done
-	@for f in $$(grep -l '^<!-- results: counts ' kernels/*/README.md); do \
-	    op=$$(basename $$(dirname $$f)); echo "  COUNT $$f"; \
-	    $(BUILD)/osprey ladder $$op --into $$f || exit 1; \
+	@grep -H '^<!-- results: counts ' kernels/*/README.md | sed 's/:<!-- results: counts / /; s/ -->$$//' | while read -r f op shape; do \
+	    echo "  COUNT $$f $$shape"; \
+	    $(BUILD)/osprey ladder $$op $${shape:+--shape $$shape} --into $$f || exit 1; \
 	done
 
 run-demo: run-all

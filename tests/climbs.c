@@ -14,8 +14,7 @@ json_t *climb_json(const char *op, const char *shape, const char *backend)
 {
     char why[512];
     json_error_t error;
-    struct outcome run = shape ? ladder(op, "--gpu", "none", "--backend", backend, "--shape", shape, "--json", "-")
-                               : ladder(op, "--gpu", "none", "--backend", backend, "--json", "-");
+    struct outcome run = ladder(op, "--gpu", "none", "--backend", backend, "--shape", shape, "--json", "-");
     if (run.status)
         fail_msg("%s on %s: exit %d: %s", op, backend, run.status, run.err);
     json_t *json = json_loads(run.out, 0, &error), *schema = json_load_file(SCHEMA, 0, &error);

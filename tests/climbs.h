@@ -8,8 +8,7 @@
 
 #define ladder(...) process_run((const char *const[]){"ladder", __VA_ARGS__, NULL}, NULL, 0, NULL)
 
-/* The JSON of a run, held against its schema; the test fails if it ends otherwise. shape: NULL is the usual one. Free with
- * json_decref(). */
+/* The JSON of a run, held against its schema; the test fails if it ends otherwise. Free with json_decref(). */
 json_t *climb_json(const char *op, const char *shape, const char *backend);
 
 static inline const char *text_of(const json_t *object, const char *key)

@@ -86,6 +86,25 @@ static void table(void **state)
     ends(ladder("conv2d", "--shape", "1x7x9x5,13,3,1", "--backend", "cpu"), 0, "GFLOP/s");
 }
 
+/* A README's tables: each problem's own stays where its markers are, and the others as they were. */
+static void into(void **state)
+{
+    static const char text[] = "# scale\n<!-- results: counts scale 1x7x9x5 -->\nold\n<!-- /results -->\nbetween\n"
+                               "<!-- results: counts scale -->\nkept\n<!-- /results -->\nend\n";
+    char *readme = at("README.md"), *written;
+    put_file(readme, text, sizeof text - 1);
+    ends(ladder("scale", "--shape", "1x7x9x5", "--into", readme), 0, "");
+    written = get_file(readme, NULL);
+    assert_int_equal(strncmp(written, text, strcspn(text, "\n") + 1), 0);
+    assert_non_null(strstr(written, "\n`osprey ladder scale --shape 1x7x9x5 --gpu 'A100'`, commit "));
+    assert_non_null(strstr(written, "\n| naive | same bits |"));
+    assert_non_null(strstr(written, "\n`wide` does not run here: "));
+    assert_null(strstr(written, "old"));
+    assert_string_equal(strstr(written, "between\n"), strstr(text, "between\n"));
+    free(written);
+    ends(ladder("scale", "--shape", "1x7x9x6", "--into", readme), 2, "has no place for the results");
+}
+
 static void refusals(void **state)
 {
     ends(ladder(NULL), 2, "ladder wants one OP, or network");
@@ -117,9 +136,8 @@ static void refusals(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_op),
-        cmocka_unit_test(figures),
-        cmocka_unit_test(table),
+        cmocka_unit_test(every_op), cmocka_unit_test(figures),
+        cmocka_unit_test(table),    cmocka_unit_test_teardown(into, scratch_empty),
         cmocka_unit_test(refusals),
     };
     process_find(argv[0]);

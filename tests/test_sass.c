@@ -175,6 +175,23 @@ static void embedded(void **state)
     assert_true(files > 20 && large >= 2);
 }
 
+/* ---- NVIDIA's programs ----------------------------------------------------------------------------- */
+
+/* A program that `variable` names, or that is in CUDA's folder or in the PATH. False, and a word: it does not start. */
+static bool find_program(const char *variable, const char *name, char out[512])
+{
+    char probe[600];
+    const char *asked = getenv(variable);
+    snprintf(out, 512, "/usr/local/cuda/bin/%s", name);
+    if (asked || access(out, X_OK))
+        snprintf(out, 512, "%s", asked ? asked : name);
+    snprintf(probe, sizeof probe, "%s --version >/dev/null 2>&1", out);
+    if (!system(probe))
+        return true;
+    print_message("NOT RUN: by %s: there is none in the PATH, nor in $%s\n", name, variable);
+    return false;
+}
+
 /* ---- nvdisasm, of CUDA or of PyPI's nvidia-cuda-nvdisasm ------------------------------------------- */
 
 static uint64_t little(const unsigned char *p, int bytes)
@@ -242,19 +259,15 @@ static void compare(const char *program, const char *cubin, const struct sass_ke
 
 static void disassembled(void **state)
 {
-    const char *program = getenv("OSPREY_NVDISASM");
     struct osp_code code;
-    program = program ? program : access("/usr/local/cuda/bin/nvdisasm", X_OK) ? "nvdisasm" : "/usr/local/cuda/bin/nvdisasm";
-    char probe[1100];
-    snprintf(probe, sizeof probe, "%s --version >/dev/null 2>&1", program);
-    if (system(probe)) {
-        print_message("NOT RUN: against nvdisasm: there is none in the PATH, nor in $OSPREY_NVDISASM\n");
+    char program[512];
+    if (!find_program("OSPREY_NVDISASM", "nvdisasm", program))
         return;
-    }
     for (int f = 0; emu()->code(f, &code); f++) {
         struct sass_kernel *kernels;
         int count, next = 0;
-        if (!strstr(code.file, "conv2d/0") && !strstr(code.file, "/nms/"))
+        if (!strstr(code.file, "conv2d/06") && !strstr(code.file, "conv2d/09") && !strstr(code.file, "conv2d/1") &&
+            !strstr(code.file, "/nms/"))
             continue;
         if (!has_code(&code))
             return;
@@ -272,6 +285,77 @@ static void disassembled(void **state)
         assert_int_equal(next, count);
         free(kernels);
     }
+}
+
+/* ---- The top direct convolution of f32 -------------------------------------------------------------- */
+
+/* The one kernel conv2d_warp_large in a fat binary for `arch`: nine of ten instructions of its loop multiply and add, and nothing
+ * is spilled. Returns whether it has that architecture. */
+static bool is_dense(const char *file, const unsigned char *data, size_t size, int arch)
+{
+    struct sass_kernel *kernels;
+    int count, seen = 0;
+    if (sass_read(file, data, size, &kernels, &count))
+        fail_msg("%s", osp_message());
+    for (int i = 0; i < count; i++) {
+        const struct sass_kernel *k = &kernels[i];
+        if (k->arch != arch || strcmp(k->name, "conv2d_warp_large") != 0)
+            continue;
+        if (sass_share(&k->loop) < 0.9 || k->all.of[SASS_LDL] || k->all.of[SASS_STL])
+            fail_msg("%s, sm_%d: %d FFMA of %d instructions in the loop; %d and %d of local memory", k->name, arch,
+                     k->loop.of[SASS_FFMA], k->loop.count, k->all.of[SASS_LDL], k->all.of[SASS_STL]);
+        seen++;
+    }
+    free(kernels);
+    assert_true(seen <= 1);
+    return seen;
+}
+
+/* The PTX of compute_80 that the program holds, assembled for sm_86 and put into a fat binary. Free it. */
+static unsigned char *assemble(const char *ptxas, const struct osp_code *code, size_t *size)
+{
+    enum { HEADER = 16, ENTRY = 48 };
+    char command[1400], *cubin;
+    size_t place = HEADER, bytes = 0;
+    while (place < code->size && (little(code->data + place, 2) != 1 || little(code->data + place + 28, 4) != 80))
+        place += little(code->data + place + 4, 4) + little(code->data + place + 8, 8);
+    assert_true(place < code->size);
+    const char *ptx = (const char *)code->data + place + little(code->data + place + 4, 4);
+    put_file(at("k.ptx"), ptx, strnlen(ptx, little(code->data + place + 8, 8)));
+    snprintf(command, sizeof command, "%s -arch=sm_86 -o %s %s", ptxas, at("k.cubin"), at("k.ptx"));
+    assert_int_equal(system(command), 0);
+    cubin = get_file(at("k.cubin"), &bytes);
+    unsigned char *fat = calloc(1, HEADER + ENTRY + bytes);
+    assert_non_null(fat);
+    const uint64_t all = ENTRY + bytes, each = bytes;
+    memcpy(fat, code->data, HEADER);
+    memcpy(fat + 8, &all, 8);
+    fat[HEADER] = 2;
+    fat[HEADER + 4] = ENTRY;
+    memcpy(fat + HEADER + 8, &each, 8);
+    fat[HEADER + 28] = 86;
+    memcpy(fat + HEADER + ENTRY, cubin, bytes);
+    free(cubin);
+    *size = HEADER + ENTRY + bytes;
+    return fat;
+}
+
+/* On sm_80 and on sm_86, for which an everyday build has no machine code. */
+static void dense(void **state)
+{
+    struct osp_code code;
+    char ptxas[512];
+    for (int i = 0; emu()->code(i, &code) && !strstr(code.file, "conv2d/07_warp"); i++)
+        ;
+    if (!has_code(&code))
+        return;
+    assert_true(is_dense(code.file, code.data, code.size, 80));
+    if (is_dense(code.file, code.data, code.size, 86) || !find_program("OSPREY_PTXAS", "ptxas", ptxas))
+        return;
+    size_t size;
+    unsigned char *fat = assemble(ptxas, &code, &size);
+    assert_true(is_dense("assembled for sm_86", fat, size, 86));
+    free(fat);
 }
 
 /* ---- Bytes that are no fat binary ------------------------------------------------------------------ */
@@ -393,6 +477,7 @@ int main(void)
         cmocka_unit_test(no_loop),
         cmocka_unit_test(embedded),
         cmocka_unit_test_teardown(disassembled, scratch_empty),
+        cmocka_unit_test_teardown(dense, scratch_empty),
         cmocka_unit_test(hostile),
         cmocka_unit_test(known_occupancy),
         cmocka_unit_test(against_nvidia),

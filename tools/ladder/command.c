@@ -55,14 +55,16 @@ static int parse(struct ladder *l, int argc, char **argv, char **rest, int *coun
         {"counts", 0, OPTION_FLAG, &l->counts, NULL, "what each kernel was counted for, too", 0, 0},
         {"published", 0, OPTION_FLAG, &l->published, NULL, "the estimator against what others measured", 0, 0},
         {"json", 0, OPTION_TEXT, &l->json, "F", "everything (tools/ladder/*.schema.json); - for standard output", 0, 0},
-        {"into", 0, OPTION_TEXT, &l->into, "F", "the table into this README, between its markers", 0, 0},
+        {"into", 0, OPTION_TEXT, &l->into, "F",
+         "the table into this README, between its markers:\n<!-- results: counts OP -->, or counts OP SHAPE with --shape", 0, 0},
         {.name = "network"},
         {"model", 0, OPTION_TEXT, &l->network.model, "F", "a model file (default: the demo model)", 0, 0},
         {"size", 0, OPTION_SIZE, &l->network.size, "HxW", "of the network's input (default: 800x1344)", 32, 4096},
         {"precision", 0, OPTION_TEXT, &l->network.precision, "P", "of products: f32, tf32, f16 or bf16 (default: f32)", 0, 0},
         {"use", 0, OPTION_TEXT, &l->network.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
         {"blocks", 0, OPTION_INT, &l->blocks, "N",
-         "how many of a launch are counted, for all; 0: every one\n(default: 4; of an op every one)", 0, 1 << 20},
+         "how many of a launch are counted, for all; 0: every one\n(default: 4; of a problem that --shape gives, every one)", 0,
+         1 << 20},
         {.name = NULL}};
     l->backend = "emu";
     l->network.size = (struct option_size){800, 1344};
@@ -134,9 +136,11 @@ static osp_status climb_emulated(struct rows *rows, const struct ladder *l, cons
 {
     char part[40] = "count";
     struct osp_device *device = NULL, *counting = NULL;
-    const int blocks = l->blocks >= 0 ? l->blocks : l->into ? SAMPLE : 0;
-    if (blocks && !sample_is_whole(rows->problem->call.op))
+    const int blocks = l->blocks >= 0 ? l->blocks : l->shape && !l->into ? 0 : SAMPLE;
+    if (blocks && !sample_is_whole(rows->problem->call.op)) {
+        rows->blocks = blocks;
         snprintf(part, sizeof part, "count,blocks=%d", blocks);
+    }
     osp_status status = open_emulator(l, blocks ? "fast" : part, &device);
     status = status || !blocks ? status : open_emulator(l, part, &counting);
     if (!status)
@@ -211,15 +215,18 @@ static osp_status climb(struct rows *rows, const struct ladder *l)
     return status;
 }
 
-/* Between which markers a README has the table. */
-static void place_of(enum osp_op op, char out[64]) { snprintf(out, 64, "counts %s", osp_op_name(op)); }
+/* Between which markers a README has the table: one for the usual problem, and one for each other whose shape it names. */
+static void place_of(const struct ladder *l, enum osp_op op, char out[160])
+{
+    snprintf(out, 160, "counts %s%s%.96s", osp_op_name(op), l->shape ? " " : "", l->shape ? l->shape : "");
+}
 
 static int report(const struct rows *rows, const struct ladder *l)
 {
     bool standard = l->json && !strcmp(l->json, "-");
-    char place[64];
+    char place[160];
     osp_status status = OSP_OK;
-    place_of(rows->problem->call.op, place);
+    place_of(l, rows->problem->call.op, place);
     if (l->into)
         status = into_write(place, l->into, rows_print_markdown, rows);
     else if (!standard)
@@ -246,15 +253,10 @@ static int run(const struct ladder *l, const char *word)
     int op = osp_op_find(word);
     if (op < 0)
         return no_op(word);
-    char place[64];
-    place_of((enum osp_op)op, place);
+    char place[160];
+    place_of(l, (enum osp_op)op, place);
     osp_status status = l->into ? into_check(place, l->into) : OSP_OK;
-    status = status ? status
-                    : problem_new((enum osp_op)op,
-                                  l->shape  ? l->shape
-                                  : l->into ? problem_lesson((enum osp_op)op)
-                                            : NULL,
-                                  &problem);
+    status = status ? status : problem_new((enum osp_op)op, l->shape, &problem);
     if (status)
         return say_failure(status);
     status = climb(&rows, l);

@@ -15,11 +15,8 @@ struct problem {
     char shape[96];    /* as it was given: "1x24x32x64,64,3,1" */
 };
 
-/* The shape for a README: large enough to show what a rung gains. */
-const char *problem_lesson(enum osp_op op);
-
-/* Every op has a form, such as "NxHxWxC,K,R,STRIDE", and a shape that is taken for NULL. OSP_USAGE: shape has not that form, or
- * asks for too much; OSP_MEMORY. */
+/* Every op has a form, such as "NxHxWxC,K,R,STRIDE", and a shape that is taken for NULL: large enough to show what a rung gains.
+ * OSP_USAGE: shape has not that form, or asks for too much; OSP_MEMORY. */
 osp_status problem_new(enum osp_op op, const char *shape, struct problem *out);
 void problem_free(struct problem *problem);
 

@@ -22,6 +22,7 @@ struct rows {
     int count;
     const struct gpu *gpu; /* as which the emulator poses, and that estimates are for; NULL: none */
     int arch;              /* whose machine code is shown */
+    int blocks;            /* of a launch that were counted, for all; 0: every one */
     struct code code;
 };
 

@@ -201,7 +201,10 @@ static void put_legend(const struct rows *rows, FILE *stream)
             const struct sass_kernel *code = rows_code(rows, &rows->climbs[i], k);
             shown = code ? code->arch : 0;
         }
-    fputs("\nsectors of 32 bytes, and passes over the 32 banks of shared memory: over the fewest that could do.\n", stream);
+    fputs("\nsectors of 32 bytes, and passes over the 32 banks of shared memory: over the fewest that could do.", stream);
+    if (rows->blocks)
+        fprintf(stream, " Counted: %d blocks\nof each launch, for all.", rows->blocks);
+    fputc('\n', stream);
     if (!shown) {
         fputs("No machine code, and so no estimates: this program was built without nvcc.\n", stream);
         return;
@@ -309,10 +312,10 @@ osp_status rows_print_markdown(const void *user, FILE *stream)
     const struct rows *rows = user;
     line cells;
     fprintf(stream,
-            "`osprey ladder %s --shape %s --gpu '%s'`, commit %s. Counted by the emulator and read from the machine code for "
+            "`osprey ladder %s --shape %s --gpu '%s'`, commit %s. Counted by the emulator%s and read from the machine code for "
             "sm_%d; the estimate is computed from these, not measured.\n\n| rung |",
             osp_op_name(rows->problem->call.op), rows->problem->shape, rows->gpu ? rows->gpu->name : "none", commit_name(),
-            rows->arch);
+            rows->blocks ? ", some blocks of each launch for all," : "", rows->arch);
     for (int c = 0; c < COLUMNS; c++)
         fprintf(stream, " %s%s%s |", columns[c].over, *columns[c].under ? " " : "", columns[c].under);
     fputs("\n|---|", stream);
@@ -330,5 +333,8 @@ osp_status rows_print_markdown(const void *user, FILE *stream)
             fprintf(stream, " %s |", cells[c]);
         fputc('\n', stream);
     }
+    for (int i = 0; i < rows->count; i++)
+        if (rows->climbs[i].refusal)
+            fprintf(stream, "\n`%s` does not run here: %s.\n", rows->climbs[i].rung->name, rows->climbs[i].refusal);
     return OSP_OK;
 }

@@ -9,9 +9,9 @@ static const char end_marker[] = "<!-- /results -->";
 /* Where the old table stands. */
 static osp_status find_place(const struct osp_file *file, const char *name, size_t *from, size_t *to)
 {
-    char begin[96];
+    char begin[256];
     const char *text = (const char *)file->data;
-    int length = snprintf(begin, sizeof begin, "<!-- results: %s -->\n", name);
+    int length = snprintf(begin, sizeof begin, "<!-- results: %.200s -->\n", name);
     const char *at = file->size ? memmem(text, file->size, begin, (size_t)length) : NULL;
     at = at ? at + length : NULL;
     const char *end = at ? memmem(at, file->size - (size_t)(at - text), end_marker, sizeof end_marker - 1) : NULL;
