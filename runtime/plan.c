@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,33 @@ static int choose_rung(const struct osp_backend *backend, const struct osp_devic
     return -1;
 }
 
+/* The rung that is pinned for node i: by its name before by its op. -1: none, or it refuses and was asked for softly. */
+static int pinned_rung(const struct osp_plan *plan, int i, const struct osp_pins *pins)
+{
+    const enum osp_op op = plan->graph->nodes[i].op;
+    int rung = -1;
+    for (int p = 0; p < pins->count; p++) {
+        const struct osp_pin *pin = &pins->pin[p];
+        const char *owner;
+        if (pin->op != op || (pin->node != i && (pin->node >= 0 || rung >= 0)))
+            continue;
+        const struct osp_kernel *kernel = osp_backend_kernel(plan->backend, op, pin->rung, &owner);
+        if (!pin->soft || !kernel->refuses || !kernel->refuses(plan->device, &plan->nodes[i].call))
+            rung = pin->rung;
+    }
+    return rung;
+}
+
+static void take_rung(struct osp_plan *plan, int i, int rung)
+{
+    const enum osp_op op = plan->graph->nodes[i].op;
+    struct osp_plan_node *node = &plan->nodes[i];
+    const char *owner;
+    node->rung = rung;
+    node->kernel = osp_backend_kernel(plan->backend, op, rung, &owner);
+    snprintf(node->kernel_name, sizeof node->kernel_name, "%s/%s/%s", owner, osp_op_name(op), node->kernel->name);
+}
+
 static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_pins *pins)
 {
     const struct osp_graph_node *from = &plan->graph->nodes[i];
@@ -102,16 +130,9 @@ static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_p
     const char *owner, *op = osp_op_name(from->op);
     if (!osp_backend_ladder(backend, from->op, &owner))
         return osp_fail(OSP_USAGE, "%s: backend %s has no %s", from->name, backend->name, op);
-    node->rung = -1;
-    for (int p = 0; p < pins->count; p++) {
-        const struct osp_pin *pin = &pins->pin[p];
-        if (pin->op != from->op || (pin->node != i && (pin->node >= 0 || node->rung >= 0)))
-            continue;
-        const struct osp_kernel *kernel = osp_backend_kernel(backend, from->op, pin->rung, &owner);
-        if (!pin->soft || !kernel->refuses || !kernel->refuses(plan->device, &node->call))
-            node->rung = pin->rung;
-    }
-    if (node->rung >= 0) {
+    node->rung = pinned_rung(plan, i, pins);
+    node->free = node->rung < 0;
+    if (!node->free) {
         const struct osp_kernel *pinned = osp_backend_kernel(backend, from->op, node->rung, &owner);
         const char *reason = pinned->refuses ? pinned->refuses(plan->device, &node->call) : NULL;
         if (reason)
@@ -121,12 +142,79 @@ static osp_status choose_kernel(struct osp_plan *plan, int i, const struct osp_p
         osp_status status = node->rung >= 0 && pins->tune ? osp_plan_tune(plan, i, pins->tune) : OSP_OK;
         if (status)
             return status;
+        node->free = !node->untuned;
     }
     if (node->rung < 0)
         return osp_fail(OSP_USAGE, "%s: every rung of %s on backend %s refuses %s", from->name, op, owner, node->shape);
-    node->kernel = osp_backend_kernel(backend, from->op, node->rung, &owner);
-    snprintf(node->kernel_name, sizeof node->kernel_name, "%s/%s/%s", owner, op, node->kernel->name);
+    take_rung(plan, i, node->rung);
     return OSP_OK;
+}
+
+/* ---- Nodes that share weights ---------------------------------------------------------------------- */
+
+/* Whether a node takes rung `rung` when those that share weights take it; else it stays with its own. */
+static bool takes(const struct osp_plan *plan, int i, int rung)
+{
+    const char *owner;
+    const struct osp_kernel *kernel = osp_backend_kernel(plan->backend, plan->graph->nodes[i].op, rung, &owner);
+    return !kernel->refuses || !kernel->refuses(plan->device, &plan->nodes[i].call);
+}
+
+/* What the nodes first..., of the same weights, cost if they take a rung; negative: not known. */
+static double cost_of_twins(const struct osp_plan *plan, int first, int rung)
+{
+    double sum = 0;
+    for (int i = first; i < plan->graph->node_count && sum >= 0; i++) {
+        const struct osp_plan_node *node = &plan->nodes[i];
+        const char *owner;
+        if (plan->graph->nodes[i].twin != first || !node->free)
+            continue;
+        const struct osp_kernel *kernel =
+            osp_backend_kernel(plan->backend, plan->graph->nodes[i].op, takes(plan, i, rung) ? rung : node->rung, &owner);
+        double cost = kernel->cost ? kernel->cost(plan->device, &node->call) : -1;
+        sum = cost < 0 ? -1 : sum + cost;
+    }
+    return sum;
+}
+
+/* Nodes that share weights (an RPN head over its levels) take one rung, of those that any of them would take by itself the one
+ * whose sum is the least; ties go to the higher. So weights are packed once, and one level finds them in the cache where the one
+ * before left them. A node keeps its own rung where that one refuses, where it was pinned or tuned, and where a cost is not
+ * known. */
+static void choose_for_twins(struct osp_plan *plan, int first)
+{
+    const struct osp_graph *graph = plan->graph;
+    int best = -1;
+    double least = -1;
+    for (int i = first; i < graph->node_count; i++) {
+        int rung = plan->nodes[i].rung;
+        if (graph->nodes[i].twin != first || !plan->nodes[i].free || rung == best)
+            continue;
+        double sum = cost_of_twins(plan, first, rung);
+        if (sum < 0)
+            return;
+        if (best < 0 || sum < least || (sum <= least && rung > best)) {
+            best = rung;
+            least = sum;
+        }
+    }
+    for (int i = first; i < graph->node_count; i++)
+        if (graph->nodes[i].twin == first && plan->nodes[i].free && takes(plan, i, best))
+            take_rung(plan, i, best);
+}
+
+/* Whether nodes that share weights with node `first` chose different rungs. */
+static bool twins_differ(const struct osp_plan *plan, int first)
+{
+    int rung = -1;
+    for (int i = first; i < plan->graph->node_count; i++) {
+        if (plan->graph->nodes[i].twin != first || !plan->nodes[i].free)
+            continue;
+        if (rung >= 0 && plan->nodes[i].rung != rung)
+            return true;
+        rung = plan->nodes[i].rung;
+    }
+    return false;
 }
 
 /* One block for each value that a node makes, then one for each node's scratch. */
@@ -223,6 +311,9 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
         if (!status)
             status = choose_kernel(plan, i, pins);
     }
+    for (int i = 0; !status && i < graph->node_count; i++)
+        if (twins_differ(plan, i))
+            choose_for_twins(plan, i);
     if (!status)
         status = place(plan, keep_all);
     if (!status)

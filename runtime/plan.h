@@ -16,7 +16,7 @@ struct osp_pins {
     struct osp_pin *pin;
     int count;
     enum osp_precision precision; /* of what is not pinned, wherever a rung of it accepts the call; elsewhere f32 */
-    struct osp_tune *tune;         /* what measurement chose of what is not pinned; NULL: nothing */
+    struct osp_tune *tune;        /* what measurement chose of what is not pinned; NULL: nothing */
 };
 osp_status osp_pins_parse(const char *use, const struct osp_graph *graph, const struct osp_backend *backend,
                           struct osp_pins *out);
@@ -32,8 +32,8 @@ const struct osp_ladder *osp_backend_ladder(const struct osp_backend *backend, e
  * which serve the calls that all the overlay's refuse. NULL: there are no more. */
 const struct osp_kernel *osp_backend_kernel(const struct osp_backend *backend, enum osp_op op, int i, const char **owner);
 
-/* Puts the rung of the tuning file, if it has one for node i's call, in place of the chosen one. OSP_REFUSED: that rung is not there,
- * or refuses. */
+/* Puts the rung of the tuning file, if it has one for node i's call, in place of the chosen one. OSP_REFUSED: that rung is not
+ * there, or refuses. */
 osp_status osp_plan_tune(struct osp_plan *plan, int i, const struct osp_tune *tune);
 
 /* Something that lives in the arena from node `first` to node `last`, both included. */
@@ -51,6 +51,7 @@ struct osp_plan_node {
     struct osp_call call; /* data pointers are bound by osp_plan_bind */
     const struct osp_kernel *kernel;
     int rung;              /* osp_backend_kernel */
+    int free;              /* neither a pin nor a tuning file chose the rung */
     const char *untuned;   /* the rung that was chosen before a tuning file chose; NULL: it did not */
     size_t scratch_offset; /* in the arena */
     char kernel_name[64];  /* "cpu/conv2d/tile" */

@@ -12,6 +12,7 @@
 
 #include "runtime/build.h"
 #include "runtime/graph.h"
+#include "runtime/plan.h"
 
 /* Heap allocations by our own code: the Makefile links this program so that calls of these functions in its objects come here
  * first. What an OpenMP library allocates for its teams and loops is its own affair, and differs between libgomp and libomp. */
@@ -211,6 +212,53 @@ static void levels_of_one_head_share_their_weights(void **state)
     assert_int_equal(graph->nodes[second].twin, first);
 }
 
+/* Seconds that the levels of the RPN's convolution take by one of the cpu's rungs, by its own account. */
+static double head_seconds(const struct osp_plan *plan, int first, const char *rung)
+{
+    const char *owner;
+    const struct osp_kernel *kernel;
+    double sum = 0;
+    for (int r = 0; (kernel = osp_backend_kernel(plan->backend, OSP_conv2d, r, &owner)) != NULL; r++)
+        for (int i = first; !strcmp(kernel->name, rung) && i < plan->graph->node_count; i++)
+            if (plan->graph->nodes[i].twin == first)
+                sum += kernel->cost(plan->device, &plan->nodes[i].call);
+    assert_true(sum > 0);
+    return sum;
+}
+
+static void levels_of_one_head_take_one_rung(void **state)
+{
+    static const int sizes[][2] = {{32, 32}, {64, 64}, {64, 128}, {96, 96}, {128, 128}, {320, 320}, {640, 320}};
+    const struct osp_graph *graph = osp_model_graph(model);
+    const int first = osp_graph_find(graph, "rpn.head.conv.0.0/level0"), last = osp_graph_find(graph, "rpn.head.conv.0.0/level3");
+    struct osp_session *session = open_session(NULL);
+    const struct osp_plan *plan;
+    int against_its_own = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(osp_session_plan(session, 1, sizes[i][0], sizes[i][1], &plan), OSP_OK);
+        double tile = head_seconds(plan, first, "tile"), winograd = head_seconds(plan, first, "winograd");
+        const char *expected = winograd <= tile ? "winograd" : "tile", *owner;
+        for (int n = first; n < graph->node_count; n++) {
+            if (graph->nodes[n].twin != first)
+                continue;
+            const struct osp_plan_node *node = &plan->nodes[n];
+            const struct osp_kernel *above = osp_backend_kernel(plan->backend, OSP_conv2d, node->rung + 1, &owner),
+                                    *other =
+                                        above ? above : osp_backend_kernel(plan->backend, OSP_conv2d, node->rung - 1, &owner);
+            assert_string_equal(node->kernel->name, expected);
+            against_its_own += other->cost(plan->device, &node->call) < node->kernel->cost(plan->device, &node->call);
+        }
+    }
+    assert_true(against_its_own > 0); /* some level alone would have taken another */
+    osp_session_close(session);
+
+    session = open_session(&(struct osp_session_options){.use = "rpn.head.conv.0.0/level3:conv2d=lanes"});
+    assert_int_equal(osp_session_plan(session, 1, 320, 320, &plan), OSP_OK);
+    assert_string_equal(plan->nodes[first].kernel->name, "winograd");
+    assert_string_equal(plan->nodes[last].kernel->name, "lanes"); /* a pin is a pin */
+    osp_session_close(session);
+}
+
 static void the_arena_is_near_its_lower_bound(void **state)
 {
     static const int sizes[][3] = {{1, 320, 320}, {1, 320, 640}, {4, 320, 416}, {1, 32, 32}};
@@ -344,6 +392,7 @@ int main(void)
         cmocka_unit_test(threads_that_open_sessions_at_once_find_the_same),
         cmocka_unit_test(plans_are_cached_and_the_oldest_goes),
         cmocka_unit_test(levels_of_one_head_share_their_weights),
+        cmocka_unit_test(levels_of_one_head_take_one_rung),
         cmocka_unit_test(the_arena_is_near_its_lower_bound),
         cmocka_unit_test(wrong_options_get_a_sentence),
         cmocka_unit_test(wrong_sizes_get_a_sentence),

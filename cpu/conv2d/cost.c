@@ -5,8 +5,8 @@
 #include "cpu/conv2d/winograd.h"
 
 /* Cycles of one core, fitted on Zen 4 to the layers of the networks here: 16 multiply-adds a cycle; the transforms of 16 channels
- * of a square; bytes that come from the shared cache or memory while nothing else goes on. */
-static const double LANES_A_CYCLE = 16, TRANSFORM_IN = 1000, TRANSFORM_OUT = 800, BYTES_A_CYCLE = 4.5;
+ * of a square; bytes that come from memory, or from the shared cache, while nothing else goes on. */
+static const double LANES_A_CYCLE = 16, TRANSFORM_IN = 1000, TRANSFORM_OUT = 800, BYTES_A_CYCLE = 4.5, SHARED_BYTES_A_CYCLE = 9;
 
 static double seconds(const struct osp_device *device, double cycles)
 {
@@ -33,5 +33,6 @@ double cpu_conv2d_winograd_cost(const struct osp_device *device, const struct os
     double in = whole(conv.c, WINOGRAD_CHUNK), out = whole(conv.k, WINOGRAD_CHUNK);
     double weights = WINOGRAD_POINTS * in * out * WINOGRAD_CHUNK * WINOGRAD_CHUNK;
     double arithmetic = squares * (weights / LANES_A_CYCLE + in * TRANSFORM_IN + out * TRANSFORM_OUT);
-    return (double)conv.n * seconds(device, arithmetic + 4 * weights / BYTES_A_CYCLE);
+    double bytes = 4 * weights, rate = bytes > WINOGRAD_SHARED_BYTES ? BYTES_A_CYCLE : SHARED_BYTES_A_CYCLE;
+    return (double)conv.n * seconds(device, arithmetic + bytes / rate);
 }

@@ -15,6 +15,9 @@
  * up with zeros, so that every instruction set adds the same numbers. */
 enum { WINOGRAD_STEP = 4, WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36, WINOGRAD_CHUNK = 16 };
 
+/* Transformed weights of more bytes come out of memory; others stay in the cache that cores share. */
+enum { WINOGRAD_SHARED_BYTES = 16 << 20 };
+
 struct winograd_isa {
     /* CHUNK channels of a square: x + i*row + j*pixel is its pixel (i,j); point e goes to out + e*pitch. */
     void (*input)(const float *x, ptrdiff_t row, ptrdiff_t pixel, float *out, ptrdiff_t pitch);
@@ -39,10 +42,10 @@ struct winograd {
 
 struct winograd winograd_of(const struct cpu_device *device, const struct conv2d *conv, const struct tile_weights *weights);
 
-/* Squares first..first+count, in `groups` groups of up to tile->pixels, and their transformed values: of x
- * [36][group][channels/CHUNK][pixels][CHUNK], of out [36][group][outputs/block][pixels][block]. */
+/* Squares first..first+count, in `groups` groups of up to tile->pixels, blocks b0..b1 of their outputs, and transformed values:
+ * of x [36][group][channels/CHUNK][pixels][CHUNK], of out [36][group][outputs/block][pixels][block]. */
 struct winograd_strip {
-    int64_t first, count, groups;
+    int64_t first, count, groups, b0, b1;
     float *values, *sums;
     ptrdiff_t value_pitch, sum_pitch; /* floats from a point to the next */
 };

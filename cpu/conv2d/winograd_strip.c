@@ -65,10 +65,20 @@ static void finish(const struct winograd *winograd, const struct winograd_strip 
     struct place at = place_of(winograd, square);
     int rows = (int)min(conv->p - at.p, WINOGRAD_STEP), columns = (int)min(conv->q - at.q, WINOGRAD_STEP);
     int64_t to = ((at.n * conv->p + at.p) * conv->q + at.q) * conv->k;
-    for (int64_t k = 0; k < conv->k; k += block, sums += winograd->tile->pixels * block)
-        winograd->transforms->output(sums, strip->sum_pitch, bias ? bias + k : NULL,
+    for (int64_t k = strip->b0 * block; k < min(conv->k, strip->b1 * block); k += block)
+        winograd->transforms->output(sums + k * winograd->tile->pixels, strip->sum_pitch, bias ? bias + k : NULL,
                                      conv->residual ? conv->residual + to + k : NULL, conv->out + to + k, conv->q * conv->k,
                                      conv->k, rows, columns, (int)min(conv->k - k, block), conv->activation, winograd->stream);
+}
+
+/* The squares of group g, from the strip's first on. */
+struct group {
+    int64_t first, end;
+};
+
+static struct group group_of(const struct winograd_strip *strip, int64_t g)
+{
+    return (struct group){cpu_part(strip->count, g, strip->groups), cpu_part(strip->count, g + 1, strip->groups)};
 }
 
 void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_strip *strip)
@@ -76,14 +86,14 @@ void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_s
     const struct tile_isa *tile = winograd->tile;
     int64_t value_group = winograd->channels * tile->pixels, sum_group = winograd->outputs * tile->pixels; /* floats */
     for (int64_t g = 0; g < strip->groups; g++) {
-        int64_t first = cpu_part(strip->count, g, strip->groups), end = cpu_part(strip->count, g + 1, strip->groups);
-        for (int64_t i = first; i < end; i++)
-            transform(winograd, strip, strip->first + i, strip->values + g * value_group + (i - first) * WINOGRAD_CHUNK);
+        const struct group group = group_of(strip, g);
+        for (int64_t i = group.first; i < group.end; i++)
+            transform(winograd, strip, strip->first + i, strip->values + g * value_group + (i - group.first) * WINOGRAD_CHUNK);
     }
     for (int64_t e = 0; e < WINOGRAD_POINTS; e++)
-        for (int64_t k = 0; k < winograd->outputs; k += tile->block)
+        for (int64_t k = strip->b0 * tile->block; k < strip->b1 * tile->block; k += tile->block)
             for (int64_t g = 0; g < strip->groups; g++) {
-                int64_t first = cpu_part(strip->count, g, strip->groups), end = cpu_part(strip->count, g + 1, strip->groups);
+                const struct group group = group_of(strip, g);
                 tile->whole(&(struct tile_whole){
                     .x = strip->values + e * strip->value_pitch + g * value_group,
                     .pixel = WINOGRAD_CHUNK,
@@ -93,12 +103,12 @@ void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_s
                     .w = winograd->weights->w + (e * winograd->outputs + k) * winograd->channels,
                     .out = strip->sums + e * strip->sum_pitch + g * sum_group + k * tile->pixels,
                     .pitch = tile->block,
-                    .pixels = (int)(end - first),
+                    .pixels = (int)(group.end - group.first),
                 });
             }
     for (int64_t g = 0; g < strip->groups; g++) {
-        int64_t first = cpu_part(strip->count, g, strip->groups), end = cpu_part(strip->count, g + 1, strip->groups);
-        for (int64_t i = first; i < end; i++)
-            finish(winograd, strip, strip->first + i, strip->sums + g * sum_group + (i - first) * tile->block);
+        const struct group group = group_of(strip, g);
+        for (int64_t i = group.first; i < group.end; i++)
+            finish(winograd, strip, strip->first + i, strip->sums + g * sum_group + (i - group.first) * tile->block);
     }
 }
