@@ -2,7 +2,7 @@
  *
  * CHANGE  a byte has 256 values: each is normalised once, per channel, and looked up after that; where a column looks is computed
  *         once per picture; output rows are shared out among the threads
- * FASTER  no divisions are left, and the table (3 KiB) stays in the first-level cache; the bits are those of naive
+ * FASTER  no divisions are left, and the table (4 KiB) stays in the first-level cache; the bits are those of naive
  * LIMIT   lookups: four for each output value, of which a picture that is enlarged repeats most
  * NEEDS   any shape
  */
