@@ -59,6 +59,8 @@ static void usage(void **state)
     process_expect(bench("--json", "-", "--csv", "-"), 2, "", "only one of them can be \"-\"");
     process_expect(bench("--size", "65x64"), 2, "", "found 65x64, allowed are multiples of 32");
     process_expect(bench("--into", PHOTO), 2, "", "--into wants --ladder");
+    process_expect(bench("--ladder", "nms", "--place", "here"), 2, "", "--place wants --into");
+    process_expect(bench("--ladder", "nms", "--into", PHOTO, "--place", "here"), 2, "", "<!-- results: here -->");
     process_expect(bench("--ladder", "sort"), 2, "", "no op is called 'sort'");
     process_expect(bench("-"), 2, "", "wants files");
     process_expect(bench(at("absent.png")), 1, "", "absent.png");

@@ -200,13 +200,13 @@ static void files(void **state)
     char *text = table_of(&study, NULL);
     snprintf(expected, sizeof expected, BEFORE "%s" AFTER, text);
     for (int i = 0; i < 2; i++) { /* the second time the same again */
-        must(ladder_write(&study, "nms", NULL, path));
+        must(ladder_write(&study, "nms", NULL, "nms", path));
         char *now = get_file(path, NULL);
         assert_string_equal(now, expected);
         free(now);
     }
     study.partial = true;
-    refused(ladder_write(&study, "nms", NULL, path), "stopped by a signal");
+    refused(ladder_write(&study, "nms", NULL, "nms", path), "stopped by a signal");
     char *now = get_file(path, NULL);
     assert_string_equal(now, expected); /* as it was */
     free(now);

@@ -32,7 +32,7 @@ static const struct command_help help = {
 enum { STEP = 32, LARGEST = 16384, MOST_COLUMNS = 64 };
 
 struct bench {
-    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *from, *into, *tune;
+    const char *model_path, *backend, *backends, *json, *csv, *trace, *against, *ladder, *from, *into, *place, *tune;
     struct option_size size;
     int batch, least, most, layers, quiet, standard;
     double seconds, narrow, slower;
@@ -70,6 +70,7 @@ static int parse(struct bench *b, int argc, char **argv, char **rest, int *rest_
          0},
         {"from", 0, OPTION_TEXT, &b->from, "RUNG", "with --ladder: only this rung and those above it", 0, 0},
         {"into", 0, OPTION_TEXT, &b->into, "F", "with --ladder: into this README, between its markers", 0, 0},
+        {"place", 0, OPTION_TEXT, &b->place, "NAME", "with --into: between the markers of this name (default: OP)", 0, 0},
         {"tune", 0, OPTION_MAYBE, &b->tune, "F",
          "find the fastest rung of every layer, for detect --tuned: into this\nmachine's file in the cache folder, or into F", 0,
          0},
@@ -218,7 +219,7 @@ static int say_failed_columns(const struct study *study)
 static osp_status print_tables(const struct bench *b)
 {
     if (b->ladder && b->into)
-        return ladder_write(&b->study, b->ladder, b->from, b->into);
+        return ladder_write(&b->study, b->ladder, b->from, b->place, b->into);
     if (b->ladder && !b->standard)
         return ladder_print(&b->study, b->ladder, b->from, stdout);
     if (!b->ladder && !b->standard)
@@ -321,7 +322,12 @@ static int run(struct bench *b, char **pictures, int count)
         say("%s wants --ladder OP", b->into ? "--into" : "--from");
         return EXIT_USAGE;
     }
-    status = b->into ? into_check(b->ladder, b->into) : OSP_OK;
+    if (b->place && !b->into) {
+        say("--place wants --into F");
+        return EXIT_USAGE;
+    }
+    b->place = b->place ? b->place : b->ladder;
+    status = b->into ? into_check(b->place, b->into) : OSP_OK;
     if (!status)
         status = find_standard(b, &b->standard);
     if (!status && count == 0)

@@ -315,7 +315,7 @@ static osp_status print_asked(const void *user, FILE *stream)
     return ladder_print(asked->study, asked->op, asked->from, stream);
 }
 
-osp_status ladder_write(const struct study *study, const char *op, const char *from, const char *path)
+osp_status ladder_write(const struct study *study, const char *op, const char *from, const char *place, const char *path)
 {
-    return into_write(op, path, print_asked, &(struct asked){study, op, from});
+    return into_write(place, path, print_asked, &(struct asked){study, op, from});
 }

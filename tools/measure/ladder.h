@@ -18,7 +18,7 @@ osp_status ladder_columns(const char *op, const char *from, const char *columns,
  * or the network has no such op, or it was stopped by a signal. */
 osp_status ladder_print(const struct study *study, const char *op, const char *from, FILE *stream);
 
-/* Puts the table into a README (into.h). OSP_UNWRITTEN: the file is as it was. */
-osp_status ladder_write(const struct study *study, const char *op, const char *from, const char *path);
+/* Puts the table into a README, at the place of this name (into.h). OSP_UNWRITTEN: the file is as it was. */
+osp_status ladder_write(const struct study *study, const char *op, const char *from, const char *place, const char *path);
 
 #endif
