@@ -1,4 +1,4 @@
-/* A progress bar on stderr, where that is a terminal: pictures done, rate, time left. */
+/* A progress bar on stderr, where that is a terminal: what is done of how much, rate, time left. */
 #ifndef OSPREY_TOOLS_PROGRESS_H
 #define OSPREY_TOOLS_PROGRESS_H
 

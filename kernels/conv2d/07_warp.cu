@@ -1,9 +1,8 @@
 /* conv2d / warp
  *
- * CHANGE  a warp computes a tile of its own, 64 pixels by 64 outputs, a thread 8x16 of them; x is copied as it lies, steps side by
- *         side, while the steps before are multiplied, and read four steps at a time
- * FASTER  a step costs a thread 6 loads of float4 for 128 multiply-adds; copies go past the registers (cp.async; on sm_75 through
- *         them) to places that are additions to pointers: of 100 instructions in the inner loop 92 are multiply-adds
+ * CHANGE  a warp computes a tile of its own, 64 pixels by 64 outputs, a thread 8x16 of them; a block is 128 by 128
+ * FASTER  a step costs a thread 6 loads of float4 for 128 multiply-adds, where before it cost 4 for 64; what a stage costs besides,
+ *         copies, barrier and jump, is shared by twice as many: of 100 instructions in the inner loop 90 are multiply-adds, not 86
  * LIMIT   the arithmetic: fewer multiply-adds (Winograd) or other ones (tensor cores) are what is left
  * NEEDS   input channels a multiple of 4, x aligned to 16 bytes. The tile is chosen by shape (block.h)
  */

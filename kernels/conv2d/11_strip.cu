@@ -1,6 +1,7 @@
 /* conv2d / strip
  *
- * CHANGE  a block's pixels are one strip of an output line; the stretch of x under them is fetched once for each filter row
+ * CHANGE  beside the ladder, from wide on: a block's pixels are one strip of an output line; the stretch of x under them is fetched
+ *         once for each filter row
  * FASTER  with three channels a pixel's window starts anywhere in a sector, and neighbours overlap: fetched window by window,
  *         twice the sectors pass; a stretch is fetched from its first sector to its last, and all taps read it in shared memory
  * LIMIT   while a block fetches the next filter row it computes nothing; lines whose length is no multiple of 64 waste lanes

@@ -10,6 +10,7 @@
 #include "sample.h"
 #include "tools/measure/into.h"
 #include "tools/options.h"
+#include "tools/progress.h"
 #include "tools/tools.h"
 
 static const struct command_help help = {
@@ -136,6 +137,7 @@ static osp_status climb_emulated(struct rows *rows, const struct ladder *l, cons
 {
     char part[40] = "count";
     struct osp_device *device = NULL, *counting = NULL;
+    struct progress progress;
     const int blocks = l->blocks >= 0 ? l->blocks : l->shape && !l->into ? 0 : SAMPLE;
     if (blocks && !sample_is_whole(rows->problem->call.op)) {
         rows->blocks = blocks;
@@ -145,10 +147,13 @@ static osp_status climb_emulated(struct rows *rows, const struct ladder *l, cons
     status = status || !blocks ? status : open_emulator(l, part, &counting);
     if (!status)
         snprintf(rows->device, sizeof rows->device, "%s", rows->backend->isa(counting ? counting : device));
+    progress_begin(&progress, (size_t)ladder->count, false);
     for (int i = 0; !status && i < ladder->count; i++) {
         status = climb_sampled(rows, device, counting, ladder->rungs[i], reference, &rows->climbs[rows->count]);
         rows->count += !status;
+        progress_step(&progress);
     }
+    progress_clear(&progress);
     rows->backend->close(device);
     rows->backend->close(counting);
     return status;

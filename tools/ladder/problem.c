@@ -259,18 +259,18 @@ struct recipe {
 };
 static const struct recipe recipes[] = {
     [OSP_conv2d] = {"NxHxWxC,K,R,STRIDE", "1x100x136x128,128,3,1", make_conv2d},
-    [OSP_depthwise] = {"NxHxWxC,R,STRIDE", "1x80x112x64,3,1", make_depthwise},
+    [OSP_depthwise] = {"NxHxWxC,R,STRIDE", "1x20x28x184,3,1", make_depthwise},
     [OSP_linear] = {"MxC,K", "1000x1024,1024", make_linear},
-    [OSP_maxpool] = {"NxHxWxC,R,STRIDE", "1x200x272x64,3,2", make_maxpool},
+    [OSP_maxpool] = {"NxHxWxC,R,STRIDE", "1x400x544x64,3,2", make_maxpool},
     [OSP_avgpool] = {"NxHxWxC", "1x20x28x480", make_avgpool},
-    [OSP_scale] = {"NxHxWxC", "1x40x56x240", make_scale},
-    [OSP_upsample_add] = {"NxHxWxC", "1x100x136x256", make_upsample_add},
+    [OSP_scale] = {"NxHxWxC", "1x20x28x480", make_scale},
+    [OSP_upsample_add] = {"NxHxWxC", "1x200x272x256", make_upsample_add},
     [OSP_softmax] = {"MxC", "1000x91", make_softmax},
-    [OSP_topk] = {"NxHxWxA,K", "1x100x136x3,1000", make_topk},
+    [OSP_topk] = {"NxHxWxA,K", "1x200x272x3,1000", make_topk},
     [OSP_nms] = {"NxT,MOST", "1x4663,1000", make_nms},
     [OSP_roi_align] = {"NxHxWxC,T", "1x50x68x256,500", make_roi_align},
     [OSP_resize] = {"NxHxW,PxQ", "1x480x640,800x1067", make_resize},
-    [OSP_rpn_decode] = {"NxHxWxA,K", "1x100x136x3,1000", make_rpn_decode},
+    [OSP_rpn_decode] = {"NxHxWxA,K", "1x50x68x3,1000", make_rpn_decode},
     [OSP_box_decode] = {"NxT,C", "1x1000,91", make_box_decode},
 };
 
