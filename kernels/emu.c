@@ -11,6 +11,7 @@
 
 #include "kernels/cuda.h"
 #include "kernels/emu/emu_ctl.h"
+#include "kernels/emu/layout.h"
 
 enum { INVALID_CONTEXT = 201, MAX_DEVICES = 256, MAX_MODE = 80 };
 enum { L2_BYTES = 50 << 20, MOST_MULTIPROCESSORS = 1024 };
@@ -382,12 +383,16 @@ static osp_status open_checked(const struct emu_table **out)
     char path[CUDA_PATH];
     void *library = cuda_library_beside("libosprey-emu-check.so", path);
     const struct emu_table *(*get)(void) = NULL;
+    size_t (*layout)(void) = NULL;
     if (!library)
         return osp_fail(OSP_UNAVAILABLE,
                         "emu: the checked emulator %s is not beside the program, nor in ../lib: build it with make", path);
     *(void **)&get = dlsym(library, "emu_interface");
+    *(void **)&layout = dlsym(library, "emu_interface_layout");
     if (!get)
         return osp_fail(OSP_UNAVAILABLE, "emu: %s is no emulator: it lacks emu_interface", path);
+    if (!layout || layout() != emu_layout())
+        return osp_fail(OSP_UNAVAILABLE, "emu: %s was not built with this program: build both again with make", path);
     *out = get();
     (*out)->see_through("kernels/device.h"); /* reports name the line of the kernel that calls a wrapper */
     return OSP_OK;

@@ -105,6 +105,12 @@ $(BUILD)/tests/libcuda-fake.so: tests/fake/cuda.c
 	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -o $@ $<
 $(BUILD)/tests/test_cuda_faults: | $(BUILD)/tests/libcuda-fake.so
 
+# A checked emulator that an older build left behind, for tests/test_ladder_tool.c.
+$(BUILD)/tests/libemu-stale.so: tests/fake/emu.c
+	@mkdir -p $(@D); echo "  CC    $<"
+	$(Q)$(CC) $(filter-out -fopenmp,$(CFLAGS)) $(LDFLAGS) -shared -o $@ $<
+$(BUILD)/tests/test_ladder_tool: | $(BUILD)/tests/libemu-stale.so
+
 # A cuDNN and cuBLASLt that compute on the host and check how they are called, for tests/test_cudnn*.c.
 ifeq ($(CUDNN),1)
 $(BUILD)/tests/libnvidia-fake.so: $(patsubst %.c,$(BUILD)/%.o,$(addprefix tests/fake/,nvidia.c cudnn.c cudnn_run.c cublas.c))

@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "climbs.h"
 #include "scratch.h"
+
+static char self[512]; /* this program */
 
 static void ends(struct outcome run, int status, const char *words)
 {
@@ -105,6 +108,29 @@ static void into(void **state)
     ends(ladder("scale", "--shape", "1x7x9x6", "--into", readme), 2, "has no place for the results");
 }
 
+/* Beside a program lies a checked emulator that another build left: a sentence, not a call at the wrong place. */
+static void stale(void **state)
+{
+    char from[600], program[512], *named = getenv("OSPREY");
+    const int folder = (int)(strrchr(self, '/') - self) + 1;
+    snprintf(program, sizeof program, "%s", at("osprey"));
+    snprintf(from, sizeof from, "%.*s../osprey", folder, self);
+    copy_file(from, program);
+    assert_int_equal(chmod(program, 0755), 0);
+    snprintf(from, sizeof from, "%.*slibemu-stale.so", folder, self);
+    copy_file(from, at("libosprey-emu-check.so"));
+    named = named ? strdup(named) : NULL;
+    setenv("OSPREY", program, 1);
+    process_find(self);
+    ends(ladder("scale", "--shape", "1x7x9x5"), 4, "libosprey-emu-check.so was not built with this program");
+    if (named)
+        setenv("OSPREY", named, 1);
+    else
+        unsetenv("OSPREY");
+    process_find(self);
+    free(named);
+}
+
 static void refusals(void **state)
 {
     ends(ladder(NULL), 2, "ladder wants one OP, or network");
@@ -138,8 +164,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op), cmocka_unit_test(figures),
         cmocka_unit_test(table),    cmocka_unit_test_teardown(into, scratch_empty),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(refusals), cmocka_unit_test_teardown(stale, scratch_empty),
     };
     process_find(argv[0]);
+    snprintf(self, sizeof self, "%s%s", strchr(argv[0], '/') ? "" : "./", argv[0]);
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

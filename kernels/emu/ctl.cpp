@@ -3,6 +3,7 @@
 #include <string>
 
 #include "internal.h"
+#include "layout.h"
 #include "report.h"
 #include "stream.h"
 
@@ -83,6 +84,9 @@ static const char *leaks()
 static void get_totals(struct emu_totals *out) { *out = totals_so_far(); }
 
 } // namespace emu
+
+extern "C" __attribute__((visibility("default"))) size_t emu_interface_layout(void);
+size_t emu_interface_layout(void) { return emu_layout(); }
 
 extern "C" __attribute__((visibility("default"))) const struct emu_table *emu_interface(void)
 {
