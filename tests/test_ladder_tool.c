@@ -101,7 +101,7 @@ static void into(void **state)
     assert_int_equal(strncmp(written, text, strcspn(text, "\n") + 1), 0);
     assert_non_null(strstr(written, "\n`osprey ladder scale --shape 1x7x9x5 --gpu 'A100'`, commit "));
     assert_non_null(strstr(written, "\n| naive | same bits |"));
-    assert_non_null(strstr(written, "\n`wide` does not run here: "));
+    assert_non_null(strstr(written, "\nRefused by `wide`: "));
     assert_null(strstr(written, "old"));
     assert_string_equal(strstr(written, "between\n"), strstr(text, "between\n"));
     free(written);

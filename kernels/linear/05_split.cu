@@ -1,6 +1,7 @@
 /* linear / split
  *
- * CHANGE  the sum over C is cut into as many parts as it takes to fill the machine; a second kernel adds the parts, in order
+ * CHANGE  the sum over C is cut into parts, 2 to 16, so that there are a hundred blocks and more; a second kernel adds the parts, in
+ *         order
  * FASTER  a few rows or outputs, which are a few tiles, now keep every multiprocessor busy, and the last wave is a fuller one
  * LIMIT   the parts are written and read once more; sums have an order of their own: that of the parts
  * NEEDS   C a multiple of 8; chosen where an image has 64 rows or fewer, of 1024 inputs or more

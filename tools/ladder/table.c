@@ -307,6 +307,24 @@ void rows_print(const struct rows *rows, bool all, FILE *stream)
 
 /* ---- Markdown ---------------------------------------------------------------------------------------- */
 
+/* Who refuses the problem, and why: a line for each reason. */
+static void put_refusals(const struct rows *rows, FILE *stream)
+{
+    for (int i = 0; i < rows->count; i++) {
+        const char *why = rows->climbs[i].refusal;
+        int before = 0;
+        for (int k = 0; why && k < i; k++)
+            before += rows->climbs[k].refusal && !strcmp(rows->climbs[k].refusal, why);
+        if (!why || before)
+            continue;
+        fprintf(stream, "\nRefused by `%s`", rows->climbs[i].rung->name);
+        for (int k = i + 1; k < rows->count; k++)
+            if (rows->climbs[k].refusal && !strcmp(rows->climbs[k].refusal, why))
+                fprintf(stream, ", `%s`", rows->climbs[k].rung->name);
+        fprintf(stream, ": %s.\n", why);
+    }
+}
+
 osp_status rows_print_markdown(const void *user, FILE *stream)
 {
     const struct rows *rows = user;
@@ -333,8 +351,6 @@ osp_status rows_print_markdown(const void *user, FILE *stream)
             fprintf(stream, " %s |", cells[c]);
         fputc('\n', stream);
     }
-    for (int i = 0; i < rows->count; i++)
-        if (rows->climbs[i].refusal)
-            fprintf(stream, "\n`%s` does not run here: %s.\n", rows->climbs[i].rung->name, rows->climbs[i].refusal);
+    put_refusals(rows, stream);
     return OSP_OK;
 }
