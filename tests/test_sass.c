@@ -99,12 +99,13 @@ static void ways(void **state)
         put(&code, 0x7223, 0);
         put(&code, 0x7223, 0);
         put(&code, 0x7223, 0);
+        put(&code, 0x7981, 6 << 9);
         put(&code, 0x7b1d, 0);
-        put_jump(&code, archs[i], -9, false); /* 9: to 0 */
+        put_jump(&code, archs[i], -10, false); /* 10: to 0 */
         put(&code, 0x794d, 0);
         assert_int_equal(sass_mix_of(code.bytes, code.size, archs[i], &kernel), OSP_OK);
         assert_int_equal(kernel.loop_at, 0);
-        assert_int_equal(kernel.loop.count, 6);
+        assert_int_equal(kernel.loop.count, 7);
         assert_int_equal(kernel.loop.of[SASS_FFMA], 3);
         assert_int_equal(kernel.loop.of[SASS_LDS], 0);
         assert_int_equal(kernel.loop.of[SASS_BAR], 1);

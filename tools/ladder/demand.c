@@ -37,11 +37,14 @@ static double turns_of(const struct osp_kernel_counts *c, const struct sass_kern
     return each ? bytes / (warps * WARP * each) : 1;
 }
 
-/* Instructions that a warp executes outside the loop: no more than are there, of which it takes one of several ways, and some ten
- * for each request to memory that the loop does not make. */
+/* Instructions that a warp executes outside the loop. Where the loop is not what feeds it, all on the way through the kernel;
+ * else no more than are there, of which it takes one of several ways, and some ten for each request that the loop does not make.
+ */
 static double outside_of(const struct osp_kernel_counts *c, const struct sass_kernel *code, double warps, double turns)
 {
     const int *of = code->loop.of;
+    if (!code->loop.lds_bytes && !code->loop.ldg_bytes && !of[SASS_MMA])
+        return fmax(0, code->once.count - code->loop.count);
     double in_loop = turns * (of[SASS_LDS] + of[SASS_LDSM] + of[SASS_STS] + of[SASS_LDG] + of[SASS_STG] + 2 * of[SASS_LDGSTS]);
     double others = (double)(c->global.requests + c->shared.requests) / warps - in_loop; /* a copy is a request of both */
     return fmin(code->all.count - code->loop.count, 10 * fmax(1, others));

@@ -40,9 +40,10 @@ struct sass_kernel {
     int shared_bytes; /* static, of a block */
     struct sass_mix all;
     /* Once round the loop that has the most FFMA and MMA of its own, not in loops within, by the way that has the most; of equal
-     * ways the longest, so the share is the least that it can be; of equal loops the shortest. Without any, the longest innermost
-     * loop; zeros: no loop. */
+     * ways the longest, so the share is the least that it can be; of equal loops the shortest. Only loops that load count so;
+     * without any, the longest innermost loop; zeros: no loop. */
     struct sass_mix loop;
+    struct sass_mix once; /* from the first instruction to the exit by the way that has the most, every loop passed once */
     size_t loop_at; /* byte offset of its first instruction in the kernel */
 };
 
@@ -55,7 +56,7 @@ const char *sass_class_name(enum sass_class class); /* "FFMA" */
  * OSP_REFUSED: bytes that are not what they should be; OSP_MEMORY. */
 osp_status sass_read(const char *file, const unsigned char *data, size_t size, struct sass_kernel **out, int *count);
 
-/* The mix of a kernel's instructions and its main loop, into out->all, loop and loop_at; `arch` says how jumps are written.
+/* The mix of a kernel's instructions and its main loop, into out->all, loop, loop_at and once; `arch` says how jumps are written.
  * OSP_MEMORY. */
 osp_status sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out);
 

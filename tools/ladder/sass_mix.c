@@ -1,4 +1,5 @@
 /* Instructions of 16 bytes: what each does, and which of them are the main loop. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,9 +125,10 @@ static int mark_nested(const unsigned char *code, size_t start, size_t end, int 
 }
 
 /* What a warp executes that goes once round the loop from start to end by the way with the most work: a branch that it jumps over
- * is not in its way. Loops within are passed once, and their work does not count. */
+ * is not in its way. Loops within are passed once, and their work does not count where `nested` marks them. With `whole` it is a
+ * kernel, which ends where it is left. */
 static struct sass_mix way_round(const unsigned char *code, size_t start, size_t end, int arch, struct way *ways,
-                                 const unsigned char *nested)
+                                 const unsigned char *nested, bool whole)
 {
     struct sass_mix mix = {0};
     size_t last = (end - start) / INSTRUCTION;
@@ -135,8 +137,9 @@ static struct sass_mix way_round(const unsigned char *code, size_t start, size_t
         int64_t to = opcode(p) == BRANCH ? target(p, start + i * INSTRUCTION, arch) - (int64_t)start : -1;
         int within = to > (int64_t)(i * INSTRUCTION) && to <= (int64_t)(end - start) && to % INSTRUCTION == 0;
         int jumps = i < last && within, stays = is_asked(p) || (!within && !leaves(p));
-        struct way way = {i == last ? 0 : -1, 0, last + 1}, jump = {-1, 0, 0};
-        if (i < last && stays && ways[i + 1].work >= 0)
+        const bool ends = i == last || (whole && leaves(p));
+        struct way way = {ends ? 0 : -1, 0, last + 1}, jump = {-1, 0, 0};
+        if (i < last && stays && ways[i + 1].work >= 0) /* also past an exit that only some lanes take */
             way = (struct way){ways[i + 1].work, ways[i + 1].count, i + 1};
         if (jumps)
             jump = ways[to / INSTRUCTION], jump.next = (size_t)to / INSTRUCTION;
@@ -144,7 +147,7 @@ static struct sass_mix way_round(const unsigned char *code, size_t start, size_t
             way = jump;
         struct sass_mix one = {0};
         add(&one, p);
-        if (way.work >= 0 && !nested[i])
+        if (way.work >= 0 && !(nested && nested[i]))
             way.work += work(&one);
         way.count += one.count;
         ways[i] = way;
@@ -155,21 +158,32 @@ static struct sass_mix way_round(const unsigned char *code, size_t start, size_t
     return mix;
 }
 
+/* A loop that loads nothing, on whatever way, is a division, or a small part of something. */
+static int loads(const unsigned char *code, size_t start, size_t end)
+{
+    struct sass_mix mix = {0};
+    for (size_t at = start; at < end; at += INSTRUCTION)
+        add(&mix, code + at);
+    return mix.lds_bytes > 0 || mix.ldg_bytes > 0;
+}
+
 osp_status sass_mix_of(const unsigned char *code, size_t size, int arch, struct sass_kernel *out)
 {
     struct way *ways = malloc((size / INSTRUCTION + 1) * sizeof *ways);
     unsigned char *nested = malloc(size / INSTRUCTION + 1);
     size_t start;
     int most = 0;
-    out->all = out->loop = (struct sass_mix){0};
+    out->all = out->loop = out->once = (struct sass_mix){0};
     out->loop_at = 0;
+    if (ways && size >= INSTRUCTION)
+        out->once = way_round(code, 0, size / INSTRUCTION * INSTRUCTION - INSTRUCTION, arch, ways, NULL, true);
     for (size_t at = 0; ways && nested && at + INSTRUCTION <= size; at += INSTRUCTION) {
         add(&out->all, code + at);
         if (!closes(code, at, arch, &start))
             continue;
         int outer = mark_nested(code, start, at, arch, nested);
-        struct sass_mix loop = way_round(code, start, at, arch, ways, nested);
-        int done = ways[0].work;
+        struct sass_mix loop = way_round(code, start, at, arch, ways, nested, false);
+        int done = loads(code, start, at) ? ways[0].work : 0;
         /* Of equals the shorter, for the other is the same with questions asked; without work the longest that has none within.
          */
         if (done > most || (done == most && (done ? loop.count < out->loop.count : !outer && loop.count > out->loop.count))) {
