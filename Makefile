@@ -117,6 +117,12 @@ $(BUILD)/tools/text.o $(BUILD)/tests/gpu/check.o: $(BUILD)/commit
 $(BUILD)/commit: always
 	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
 .PHONY: always
+# Packed weights that a file keeps (detect --pack-cache) are taken only where the sources that make them are the same.
+PACKING  := $(shell cat $(sort $(wildcard runtime/*.[ch] models/*.[ch] cpu/*.[ch] cpu/*/*.[ch])) | sha256sum | cut -c1-16)
+$(BUILD)/runtime/packfile.o: CPPFLAGS += -DOSP_PACKING='"$(PACKING)"'
+$(BUILD)/runtime/packfile.o: $(BUILD)/packing
+$(BUILD)/packing: always
+	@mkdir -p $(@D); echo '$(PACKING)' | cmp -s - $@ || echo '$(PACKING)' > $@
 
 # Notes what was found, for the next build to compare with.
 with-onednn:

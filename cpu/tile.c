@@ -68,15 +68,36 @@ static struct tile_weights sizes_of(const struct osp_call *call)
         .k = shape.dim[0], .c = shape.dim[1], .r = filter ? shape.dim[2] : 1, .s = filter ? shape.dim[3] : 1, .finite = true};
 }
 
-/* The sizes, in whole cache lines, then w and bias. */
-enum { HEAD = (sizeof(struct tile_weights) + 63) / 64 * 64 };
+void cpu_tile_place(const struct osp_call *call, const void *block, int64_t floats, struct tile_weights *weights)
+{
+    weights->w = (float *)((char *)block + TILE_HEAD);
+    weights->bias = call->constant[OSP_BIAS] ? weights->w + floats : NULL;
+}
+
+osp_status cpu_tile_keep(const struct tile_weights *weights, void *block, bool own, struct osp_node_state *state)
+{
+    struct tile_weights *kept = malloc(sizeof *kept);
+    if (!kept) {
+        free(own ? block : NULL);
+        return osp_fail(OSP_MEMORY, "cannot keep weights: %zu bytes needed", sizeof *kept);
+    }
+    *kept = *weights;
+    kept->own = own ? block : NULL;
+    *state = (struct osp_node_state){kept, block};
+    return OSP_OK;
+}
+
+static int64_t outputs_of(const struct osp_device *device, const struct tile_weights *sizes)
+{
+    int block = cpu_tile(cpu_of(device))->block;
+    return (sizes->k + block - 1) / block * block;
+}
 
 size_t cpu_tile_packed(const struct osp_device *device, const struct osp_call *call)
 {
     const struct tile_weights sizes = sizes_of(call);
-    int block = cpu_tile(cpu_of(device))->block;
-    int64_t outputs = (sizes.k + block - 1) / block * block, row = sizes.c * sizes.r * sizes.s;
-    return HEAD + sizeof(float) * (size_t)(outputs * (row + (call->constant[OSP_BIAS] ? 1 : 0)));
+    int64_t outputs = outputs_of(device, &sizes), row = sizes.c * sizes.r * sizes.s;
+    return TILE_HEAD + sizeof(float) * (size_t)(outputs * (row + (call->constant[OSP_BIAS] ? 1 : 0)));
 }
 
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
@@ -84,13 +105,12 @@ osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *ca
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
     struct tile_weights sizes = sizes_of(call);
     int block = cpu_tile(cpu_of(device))->block;
-    int64_t outputs = (sizes.k + block - 1) / block * block;
+    int64_t outputs = outputs_of(device, &sizes);
     size_t bytes = cpu_tile_packed(device, call);
     char *memory = cpu_alloc(bytes);
     if (!memory)
         return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes);
-    sizes.w = (float *)(memory + HEAD);
-    sizes.bias = bias ? sizes.w + outputs * sizes.c * sizes.r * sizes.s : NULL;
+    cpu_tile_place(call, memory, outputs * sizes.c * sizes.r * sizes.s, &sizes);
     osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, block});
     if (status) {
         free(memory);
@@ -100,15 +120,25 @@ osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *ca
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
         memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(outputs - sizes.k));
     }
-    *(struct tile_weights *)memory = sizes;
-    state->data = memory;
-    return OSP_OK;
+    memset(memory, 0, TILE_HEAD);
+    memory[0] = sizes.finite;
+    return cpu_tile_keep(&sizes, memory, true, state);
+}
+
+osp_status cpu_tile_adopt(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    struct tile_weights sizes = sizes_of(call);
+    cpu_tile_place(call, state->block, outputs_of(device, &sizes) * sizes.c * sizes.r * sizes.s, &sizes);
+    sizes.finite = *(const unsigned char *)state->block == 1;
+    return cpu_tile_keep(&sizes, (void *)state->block, false, state);
 }
 
 void cpu_tile_release(struct osp_device *device, struct osp_node_state *state)
 {
-    free(state->data);
-    state->data = NULL;
+    struct tile_weights *weights = state->data;
+    free(weights ? weights->own : NULL);
+    free(weights);
+    *state = (struct osp_node_state){0};
 }
 
 struct tile_split cpu_tile_split(int threads, int64_t tiles, int64_t blocks, int64_t most)

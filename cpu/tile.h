@@ -59,6 +59,7 @@ struct tile_weights {
     int64_t k, c, r, s;
     float *w, *bias; /* bias NULL: absent */
     bool finite;     /* known: no w is Inf or NaN, so that a product with zero adds nothing */
+    void *own;       /* holds w and bias, and is freed with them; NULL: they lie in a file */
 };
 
 /* Calls pack for every block of `block` outputs: rows [count][...] are the weight's from output b * block on. Threads share out
@@ -67,10 +68,19 @@ typedef void cpu_tile_pack_block(const void *context, int64_t b, int count, cons
 osp_status cpu_tile_blocks(const struct cpu_device *device, const struct osp_constant *weight, int block,
                            cpu_tile_pack_block *pack, const void *context);
 
-/* As a rung's prepare, packed and release; the state's data is a struct tile_weights. */
+/* As a rung's prepare, adopt, packed and release; the state's data is a struct tile_weights. */
 osp_status cpu_tile_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
+osp_status cpu_tile_adopt(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 size_t cpu_tile_packed(const struct osp_device *device, const struct osp_call *call);
 void cpu_tile_release(struct osp_device *device, struct osp_node_state *state);
+
+/* A block of packed weights is a cache line whose first byte is 1 where they are known to be finite, then w, then bias. Sets w and
+ * bias, if the call has one, where `floats` of w come first. */
+enum { TILE_HEAD = 64 };
+void cpu_tile_place(const struct osp_call *call, const void *block, int64_t floats, struct tile_weights *weights);
+
+/* Makes a copy of `weights`, which are in `block`, the state's data. own: the block is freed with it, and if that fails. OSP_MEMORY. */
+osp_status cpu_tile_keep(const struct tile_weights *weights, void *block, bool own, struct osp_node_state *state);
 
 /* How many pixels a tile should have when they lie `pixel` floats apart. At a multiple of the size of a way of the first-level
  * cache (4 KiB) all fall into one set; more of them than it has ways (8) would push each other out at every step. */

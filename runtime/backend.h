@@ -64,6 +64,7 @@ struct osp_device_options {
 /* What a rung keeps for a node between runs: packed weights, library plans. */
 struct osp_node_state {
     void *data;
+    const void *block; /* packed() bytes that may be kept in a file, 64-byte aligned; NULL: they may not */
 };
 
 /* What a kernel's products are made of; sums are f32 or better in all of them. */
@@ -79,6 +80,9 @@ struct osp_kernel { /* one rung, or one call into a library */
     double (*cost)(const struct osp_device *, const struct osp_call *);
     /* Packs weights, once per model and device: may look at attrs and constants, never at shapes. NULL: nothing to do. */
     osp_status (*prepare)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
+    /* Instead of prepare, where state->block is mapped from a file that has the block of an earlier prepare: sets data, and reads in
+     * place. Whatever the bytes are, no other memory may be touched. NULL: blocks are not kept. */
+    osp_status (*adopt)(struct osp_device *, const struct osp_call *, struct osp_node_state *);
     void (*release)(struct osp_device *, struct osp_node_state *);
     size_t (*packed)(const struct osp_device *, const struct osp_call *); /* bytes that prepare keeps; NULL: the constants' */
     size_t (*scratch)(const struct osp_device *, const struct osp_call *); /* bytes; NULL: none */

@@ -49,6 +49,9 @@ const char *osp_file_looks_like(const void *data, size_t size);
 void osp_sha256_hex(const void *data, size_t size, char out[65]);
 void osp_sha256_file(const struct osp_file *file, char out[65]); /* takes 8 MB of memory however large the file is */
 
+/* Tells damage and mistakes, not malice, at the speed of memory. seed: 0, or the sum of what came before. */
+uint64_t osp_checksum(uint64_t seed, const void *data, size_t size);
+
 /* A checked reader. Every osp_read_* fails with OSP_REFUSED and one sentence, "FILE: offset O: FIELD: found X, allowed Y", and
  * then leaves the position as it was. No pointer arithmetic on input happens anywhere else. */
 struct osp_cursor {

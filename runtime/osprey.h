@@ -113,6 +113,8 @@ struct osp_session_options {
                             where it does not refuse; NULL: the plan chooses */
     const char *tuned;   /* a file of choices that `osprey bench --tune` wrote; "": this machine's own, in the cache folder; NULL: none.
                             What is not pinned runs as the file says, and as the plan's model says where the file has no such layer */
+    const char *pack_cache; /* a file that keeps packed weights: of this model, mapped instead of packed. "": the model file's name and
+                            ".packed"; NULL: none. Passed over if it does not fit (osp_session_pack_cache); OSP_UNWRITTEN: it is another kind of file */
     const char *precision; /* "f32", "tf32", "f16" or "bf16": of products, wherever the backend has a kernel of it; NULL: f32 */
     const char *resize;  /* "double" or "f32-reciprocal"; NULL: as the model file says */
     const char *isa;     /* cpu: "portable", "avx2" or "avx512"; NULL: the best this machine has */
@@ -136,6 +138,14 @@ const char *osp_session_isa(const struct osp_session *session);
 const char *osp_session_tuned(const struct osp_session *session); /* the tuning file's path; NULL: none */
 const char *osp_session_precision(const struct osp_session *session); /* as asked for; each line of a plan says what its kernel has */
 int osp_session_threads(const struct osp_session *session);
+
+/* The path of the session's file of packed weights; NULL: none. *remark: once it has run, why what it found there was passed over and
+ * weights were packed anew; "" where that is not so. */
+const char *osp_session_pack_cache(const struct osp_session *session, const char **remark);
+
+/* Writes that file, if this session or one that shares its weights has packed what it lacks. *bytes: its size; 0: it lacks nothing.
+ * OSP_UNWRITTEN, OSP_MEMORY; OSP_REFUSED: somebody wrote to it meanwhile. */
+osp_status osp_session_write_pack_cache(struct osp_session *session, size_t *bytes);
 
 /* What computes, where that is not the host. */
 struct osp_device_info {

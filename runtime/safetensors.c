@@ -238,6 +238,19 @@ uint64_t osp_safetensors_bytes(const struct osp_safetensors *file) { return file
 int osp_safetensors_count(const struct osp_safetensors *file) { return file->count; }
 int osp_safetensors_meta_count(const struct osp_safetensors *file) { return file->meta_count; }
 
+/* Piece by piece, so that no more of the file is in memory at a time. */
+uint64_t osp_safetensors_checksum(const struct osp_safetensors *file)
+{
+    const size_t most = 8 << 20;
+    uint64_t sum = 0;
+    for (size_t at = 0, piece; at < file->size; at += piece) {
+        piece = file->size - at < most ? file->size - at : most;
+        sum = osp_checksum(sum, file->bytes + at, piece);
+        osp_safetensors_give_back(file);
+    }
+    return sum;
+}
+
 osp_status osp_safetensors_sha256(const struct osp_safetensors *file, const char **out)
 {
     osp_status status = OSP_OK;

@@ -67,6 +67,8 @@ void osp_safetensors_give_back(const struct osp_safetensors *file);
 
 const char *osp_safetensors_path(const struct osp_safetensors *file);
 
+uint64_t osp_safetensors_checksum(const struct osp_safetensors *file); /* osp_checksum, of the whole file */
+
 /* 64 hex digits, computed at first use, then kept. OSP_REFUSED: the file has changed meanwhile. */
 osp_status osp_safetensors_sha256(const struct osp_safetensors *file, const char **out);
 uint64_t osp_safetensors_bytes(const struct osp_safetensors *file);

@@ -1,4 +1,5 @@
 /* A session: a model on a device, its packed weights, its plans and its memory. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,21 @@ static osp_status no_such_backend(const char *name)
 }
 
 /* ---- Opening and closing -------------------------------------------------------------------------- */
+
+/* Opens what holds packed weights. path: as in osp_session_options. */
+static osp_status open_packs(struct osp_session *s, const char *path)
+{
+    const char *model = osp_safetensors_path(s->graph->file);
+    size_t size = path && !*path ? strlen(model) + sizeof ".packed" : 0;
+    char *beside = size ? malloc(size) : NULL;
+    if (size && !beside)
+        return osp_fail(OSP_MEMORY, "out of memory: a path needs %zu bytes", size);
+    if (beside)
+        snprintf(beside, size, "%s.packed", model);
+    osp_status status = osp_packs_open(s->graph, s->backend, s->device, beside ? beside : path, &s->packs);
+    free(beside);
+    return status;
+}
 
 osp_status osp_session_open(const struct osp_model *model, const struct osp_session_options *options, struct osp_session **out)
 {
@@ -74,7 +90,7 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
         status = osp_tune_open(o->tuned, &machine, &s->pins.tune);
     }
     if (!status)
-        status = osp_packs_open(s->graph, s->backend, s->device, &s->packs);
+        status = open_packs(s, o->pack_cache);
     if (status) {
         osp_session_close(s);
         return status;
@@ -117,6 +133,12 @@ const char *osp_session_resize(const struct osp_session *s) { return s->resize; 
 const char *osp_session_isa(const struct osp_session *s) { return s->backend->isa(s->device); }
 const char *osp_session_tuned(const struct osp_session *s) { return s->pins.tune ? osp_tune_path(s->pins.tune) : NULL; }
 const char *osp_session_precision(const struct osp_session *s) { return osp_precision_name(s->pins.precision); }
+const char *osp_session_pack_cache(const struct osp_session *s, const char **remark)
+{
+    *remark = osp_packs_remark(s->packs);
+    return osp_packs_path(s->packs);
+}
+osp_status osp_session_write_pack_cache(struct osp_session *s, size_t *bytes) { return osp_packs_write(s->packs, bytes); }
 int osp_session_threads(const struct osp_session *s) { return s->backend->threads(s->device); }
 const struct osp_model *osp_session_model(const struct osp_session *s) { return s->model; }
 const struct osp_plan *osp_session_last_plan(const struct osp_session *s) { return s->last; }
@@ -339,6 +361,8 @@ osp_status osp_session_run(struct osp_session *s, const struct osp_image *const 
         s->backend->counter->clear(s->device);
     if (!status)
         status = run_nodes(s, plan);
+    if (!status)
+        status = osp_packs_unchanged(s->packs);
     if (!status) {
         plan->ran = 1;
         s->last = plan;

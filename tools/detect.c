@@ -70,6 +70,8 @@ static int parse(struct detect *d, int argc, char **argv, char **rest, int *rest
          "pin a kernel, for all layers or for one (NODE:OP=RUNG);\nmore with commas", 0, 0},
         {"tuned", 0, OPTION_MAYBE, &d->session_options.tuned, "F",
          "kernels as osprey bench --tune found them fastest here, or in F;\nother kernels may round otherwise", 0, 0},
+        {"pack-cache", 0, OPTION_MAYBE, &d->session_options.pack_cache, "F",
+         "cpu: keep packed weights beside the model (MODEL.packed), or in F:\nfrom the second run on they are mapped", 0, 0},
         {"resize", 0, OPTION_TEXT, &d->session_options.resize, "RULE",
          "double or f32-reciprocal (default: as the model file says)", 0, 0},
         {.name = NULL}};
@@ -263,6 +265,8 @@ static int run(struct detect *d, char **rest, int rest_count)
     if (ready)
         status = detect_all(d);
     if (close_outputs(d, ready) != OSP_OK && status < EXIT_USAGE)
+        status = EXIT_UNWRITTEN;
+    if (ready && pack_cache_write(d->session, d->quiet) != OSP_OK && status < EXIT_USAGE)
         status = EXIT_UNWRITTEN;
     if (ready && d->show_times)
         times_print(&d->times);

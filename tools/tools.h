@@ -61,6 +61,10 @@ osp_status result_commit(struct osp_writer *writer);              /* OSP_UNWRITT
 struct json_t;
 osp_status result_write_json(const char *path, struct json_t *object, size_t flags);
 
+/* Writes the session's file of packed weights, if it has one that lacks any, and says so, and why the one that was there was not used.
+ * A failure has been said. */
+osp_status pack_cache_write(struct osp_session *session, bool quiet);
+
 /* The last part of a path. */
 const char *base_name(const char *path);
 

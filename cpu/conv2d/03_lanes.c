@@ -49,5 +49,6 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
 }
 
 extern const struct osp_kernel cpu_conv2d_lanes;
-const struct osp_kernel cpu_conv2d_lanes = {"lanes", .prepare = cpu_tile_prepare, .release = cpu_tile_release,
-                                            .packed = cpu_tile_packed, .run = run};
+const struct osp_kernel cpu_conv2d_lanes = {
+    "lanes",   .prepare = cpu_tile_prepare, .adopt = cpu_tile_adopt, .release = cpu_tile_release, .packed = cpu_tile_packed,
+    .run = run};

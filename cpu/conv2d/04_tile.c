@@ -132,6 +132,10 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
 }
 
 extern const struct osp_kernel cpu_conv2d_tile;
-const struct osp_kernel cpu_conv2d_tile = {
-    "tile",    .cost = cpu_conv2d_tile_cost, .prepare = cpu_tile_prepare, .release = cpu_tile_release, .packed = cpu_tile_packed,
-    .run = run};
+const struct osp_kernel cpu_conv2d_tile = {"tile",
+                                           .cost = cpu_conv2d_tile_cost,
+                                           .prepare = cpu_tile_prepare,
+                                           .adopt = cpu_tile_adopt,
+                                           .release = cpu_tile_release,
+                                           .packed = cpu_tile_packed,
+                                           .run = run};

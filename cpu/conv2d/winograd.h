@@ -52,8 +52,9 @@ struct winograd_strip {
 
 void cpu_winograd_strip(const struct winograd *winograd, const struct winograd_strip *strip);
 
-/* As a rung's prepare and packed; released by cpu_tile_release. */
+/* As a rung's prepare, adopt and packed; released by cpu_tile_release. */
 osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
+osp_status cpu_winograd_adopt(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 size_t cpu_winograd_packed(const struct osp_device *device, const struct osp_call *call);
 
 static inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -47,9 +47,6 @@ static void pack_block(const void *context, int64_t b, int count, const float *r
     }
 }
 
-/* The sizes, in whole cache lines, then w and bias. */
-enum { HEAD = (sizeof(struct tile_weights) + 63) / 64 * 64 };
-
 /* Channels filled up to whole chunks, outputs to whole blocks. */
 static int64_t channels_of(int64_t c) { return ceil_div(c, WINOGRAD_CHUNK) * WINOGRAD_CHUNK; }
 static int64_t outputs_of(int64_t k, int block) { return ceil_div(k, block) * block; }
@@ -58,22 +55,26 @@ size_t cpu_winograd_packed(const struct osp_device *device, const struct osp_cal
 {
     struct osp_shape shape = osp_constant_shape(call->constant[OSP_WEIGHT]);
     int64_t outputs = outputs_of(shape.dim[0], cpu_tile(cpu_of(device))->block), channels = channels_of(shape.dim[1]);
-    return HEAD + sizeof(float) * (size_t)(outputs * (WINOGRAD_POINTS * channels + (call->constant[OSP_BIAS] ? 1 : 0)));
+    return TILE_HEAD + sizeof(float) * (size_t)(outputs * (WINOGRAD_POINTS * channels + (call->constant[OSP_BIAS] ? 1 : 0)));
+}
+
+static struct tile_weights sizes_of(const struct osp_call *call)
+{
+    struct osp_shape shape = osp_constant_shape(call->constant[OSP_WEIGHT]);
+    return (struct tile_weights){.k = shape.dim[0], .c = shape.dim[1], .r = 3, .s = 3};
 }
 
 osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
 {
     const struct osp_constant *weight = call->constant[OSP_WEIGHT], *bias = call->constant[OSP_BIAS];
-    struct osp_shape shape = osp_constant_shape(weight);
-    struct tile_weights sizes = {.k = shape.dim[0], .c = shape.dim[1], .r = 3, .s = 3};
+    struct tile_weights sizes = sizes_of(call);
     int block = cpu_tile(cpu_of(device))->block;
     int64_t outputs = outputs_of(sizes.k, block), channels = channels_of(sizes.c);
     size_t bytes = cpu_winograd_packed(device, call);
     char *memory = cpu_alloc(bytes);
     if (!memory)
         return osp_fail(OSP_MEMORY, "cannot pack weights: %zu bytes needed", bytes);
-    sizes.w = (float *)(memory + HEAD);
-    sizes.bias = bias ? sizes.w + outputs * WINOGRAD_POINTS * channels : NULL;
+    cpu_tile_place(call, memory, outputs * WINOGRAD_POINTS * channels, &sizes);
     osp_status status = cpu_tile_blocks(cpu_of(device), weight, block, pack_block, &(struct packing){&sizes, channels, block});
     if (status) {
         free(memory);
@@ -83,7 +84,14 @@ osp_status cpu_winograd_prepare(struct osp_device *device, const struct osp_call
         osp_constant_rows(bias, 0, sizes.k, sizes.bias);
         memset(sizes.bias + sizes.k, 0, sizeof(float) * (size_t)(outputs - sizes.k));
     }
-    *(struct tile_weights *)memory = sizes;
-    state->data = memory;
-    return OSP_OK;
+    memset(memory, 0, TILE_HEAD);
+    return cpu_tile_keep(&sizes, memory, true, state);
+}
+
+osp_status cpu_winograd_adopt(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    struct tile_weights sizes = sizes_of(call);
+    int64_t outputs = outputs_of(sizes.k, cpu_tile(cpu_of(device))->block);
+    cpu_tile_place(call, state->block, outputs * WINOGRAD_POINTS * channels_of(sizes.c), &sizes);
+    return cpu_tile_keep(&sizes, (void *)state->block, false, state);
 }

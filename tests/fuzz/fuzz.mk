@@ -33,4 +33,4 @@ $(BUILD)/fuzz/libosprey.a: $(FUZZ_OBJ)
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D); echo "  CC    $< (fuzz)"
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) -DOSP_COMMIT='"$(COMMIT)"' -DOSP_PREFIX='"$(PREFIX)"' -DOSP_SOURCE='"$(CURDIR)"' $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) -DOSP_COMMIT='"$(COMMIT)"' -DOSP_PACKING='"$(PACKING)"' -DOSP_PREFIX='"$(PREFIX)"' -DOSP_SOURCE='"$(CURDIR)"' $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<

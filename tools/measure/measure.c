@@ -7,6 +7,7 @@
 #include "runtime/file.h"
 #include "tools/image/image.h"
 #include "tools/progress.h"
+#include "tools/tools.h"
 
 enum { MOST_BATCH = 65536 };
 
@@ -84,6 +85,8 @@ struct osp_session *measure_session(const struct measure *m, int column) { retur
 
 void measure_close(struct measure *m, int column)
 {
+    if (m->subjects[column].session)
+        pack_cache_write(m->subjects[column].session, false); /* a column's figures do not depend on that */
     osp_session_close(m->subjects[column].session);
     m->subjects[column].session = NULL;
 }

@@ -77,7 +77,7 @@ static osp_status no_word(const char *backend, const char *word)
     return osp_fail(OSP_USAGE,
                     "'%s' is no rung of backend %s, nor a setting; there are the rungs %s, OP=RUNG, and threads=N, isa=X, "
                     "driver=PATH, device=N, emu=MODE, "
-                    "precision=X, tuned, tuned=F, graph",
+                    "precision=X, tuned, tuned=F, pack-cache, pack-cache=F, graph",
                     word, backend, names);
 }
 
@@ -99,11 +99,9 @@ static osp_status set_option(struct osp_session_options *options, const char *ke
     const struct {
         const char *key;
         const char **out;
-    } texts[] = {{"isa", &options->isa},
-                 {"driver", &options->driver},
-                 {"emu", &options->emu},
-                 {"precision", &options->precision},
-                 {"tuned", &options->tuned}};
+    } texts[] = {{"isa", &options->isa},     {"driver", &options->driver},
+                 {"emu", &options->emu},     {"precision", &options->precision},
+                 {"tuned", &options->tuned}, {"pack-cache", &options->pack_cache}};
     *known = true;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (!strcmp(key, texts[i].key)) {
@@ -182,8 +180,8 @@ static osp_status read_words(struct parse *parse, bool rung[MOST_WORDS])
             options->graph = 1;
             continue;
         }
-        if (!value && !strcmp(word, "tuned")) {
-            options->tuned = "";
+        if (!value && (!strcmp(word, "tuned") || !strcmp(word, "pack-cache"))) {
+            *(*word == 't' ? &options->tuned : &options->pack_cache) = "";
             continue;
         }
         rung[i] = !value && pin_everywhere(options->backend, word, NULL);

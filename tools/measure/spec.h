@@ -9,6 +9,7 @@
  *     emu=MODE                   emu
  *     precision=X                f32, tf32, f16, bf16: what the backend has
  *     tuned tuned=F              as osprey bench --tune chose: this machine's file, or F
+ *     pack-cache pack-cache=F    cpu: packed weights kept beside the model, or in F
  *     graph                      cuda, emu: one captured graph
  *
  * A rung of one op goes before one for all, and one of a node before both. */
