@@ -19,12 +19,13 @@ log=$build/ptxas.log
 ptx_of()
 {
     LC_ALL=C tr '\0' '\n' <"$1" | LC_ALL=C awk -v target="sm_$2" '
-        /^\.version / { on = 1; text = ""; wanted = depth = 0 }
+        /^\.version / { on = 1; text = ""; wanted = known = depth = 0 }
         !on { next }
-        /[^\t -~]/ || (ended && !/^([.\/ \t{})]|$)/) { on = ended = 0; if (wanted) { printf "%s", text; wanted = 0 } next }
-        /^\.target / { wanted = $2 == target }
-        { text = text $0 "\n"; depth += gsub(/{/, "{") - gsub(/}/, "}"); ended = depth == 0 && (ended || /^}/) }
-        END { if (on && wanted) printf "%s", text }'
+        /[^\t -~]/ || (ended && !/^([.\/ \t{})]|$)/) { on = ended = 0; next }
+        /^\.target / { known = 1; wanted = $2 == target; if (wanted) printf "%s", text }
+        wanted { print }
+        !known { text = text $0 "\n" }
+        { depth += gsub(/{/, "{") - gsub(/}/, "}"); ended = depth == 0 && (ended || /^}/) }'
 }
 
 for name in "$@"; do
