@@ -76,7 +76,7 @@ $1 == "dynamic" { dynamic[kernel] = "+" }
 END {
     printf "ptxas of nvcc %s, commit %s: registers a thread, and the share of a multiprocessor\047s warps that fit at once.\n", nvcc, commit
     printf "Threads: the most that a block may have. Local: spilled registers and arrays in memory, on the architecture where it is most.\n"
-    printf "A + after shared memory: and more, as the launch asks, which the share leaves out.\n\n"
+    printf "A + after shared memory: and more, as the launch asks, which the share leaves out. Four registers: empty there, and never launched.\n\n"
     printf "| kernel | threads | shared, bytes | local, bytes |"
     for (i = 1; i <= count; i++) if (sms[i] in seen) printf " %s |", sms[i]
     printf "\n|---|---|---|---|"
