@@ -116,11 +116,12 @@ static void no_loop(void **state)
 {
     struct code code = {.size = 0};
     struct sass_kernel kernel;
-    put(&code, 0x23c, 0);
+    put(&code, 0x23c, 0); /* HMMA */
+    put(&code, 0x237, 0); /* IMMA: on sm_75 to sm_120, says nvdisasm; no kernel here has one */
     put(&code, 0x983, 4 << 9);
     put(&code, 0x94d, 0);
     assert_int_equal(sass_mix_of(code.bytes, code.size, 80, &kernel), OSP_OK);
-    assert_int_equal(kernel.all.of[SASS_MMA], 1);
+    assert_int_equal(kernel.all.of[SASS_MMA], 2);
     assert_int_equal(kernel.all.of[SASS_LDL], 1);
     assert_int_equal(kernel.loop.count, 0);
     assert_true(sass_share(&kernel.loop) == 0);
