@@ -11,8 +11,9 @@
 #include "cpu/tile.h"
 
 /* Columns in a stretch, at most: a block's weights then take 320 KiB, a third of the second-level cache. Shorter ones put down
- * and take up sums more often. */
-enum { STRETCH = 2560 };
+ * and take up sums more often. Bytes of weights that go together: of few columns those of several blocks, so that x of a tile
+ * comes from far away once for all of them. */
+enum { STRETCH = 2560, PASS_BYTES = 400 << 10 };
 
 struct work {
     struct linear linear; /* m: valid rows only */
@@ -57,15 +58,18 @@ static void run_rows(const struct cpu_device *device, struct work work)
     int64_t blocks = (linear->k + block - 1) / block;
     work.tiles = (linear->m + widest - 1) / widest;
     int64_t stretches = (linear->c + STRETCH - 1) / STRETCH;
+    int64_t block_bytes = (linear->c + stretches - 1) / stretches * block * (int64_t)sizeof(float),
+            many = PASS_BYTES / block_bytes;
     struct tile_split split = split_of(device->threads, work.tiles, blocks);
 #pragma omp parallel for schedule(static) num_threads(device->threads)
     for (int64_t part = 0; part < split.strips * split.groups; part++) {
         int64_t strip = part / split.groups, group = part % split.groups;
+        int64_t last = cpu_part(blocks, group + 1, split.groups), end = cpu_part(work.tiles, strip + 1, split.strips);
         for (int64_t i = 0; i < stretches; i++)
-            for (int64_t b = cpu_part(blocks, group, split.groups); b < cpu_part(blocks, group + 1, split.groups); b++)
-                for (int64_t t = cpu_part(work.tiles, strip, split.strips); t < cpu_part(work.tiles, strip + 1, split.strips);
-                     t++)
-                    run_tile(&work, t, b, cpu_part(linear->c, i, stretches), cpu_part(linear->c, i + 1, stretches));
+            for (int64_t b0 = cpu_part(blocks, group, split.groups); b0 < last; b0 += many)
+                for (int64_t t = cpu_part(work.tiles, strip, split.strips); t < end; t++)
+                    for (int64_t b = b0; b < last && b < b0 + many; b++)
+                        run_tile(&work, t, b, cpu_part(linear->c, i, stretches), cpu_part(linear->c, i + 1, stretches));
     }
 }
 
