@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "file.h"
+#include "sha256.h"
 
-static const uint32_t constants[64] = {
+const uint32_t osp_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
     0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
     0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
@@ -23,7 +24,8 @@ static inline uint32_t big_endian(const uint8_t *p)
 /* One round. The eight names move by one place each round instead of the values. */
 #define ROUND(a, b, c, d, e, f, g, h, i)                                                                                         \
     do {                                                                                                                         \
-        uint32_t sum = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + constants[i] + schedule(w, i); \
+        uint32_t sum =                                                                                                           \
+            h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + osp_sha256_constants[i] + schedule(w, i); \
         d += sum;                                                                                                                \
         h = sum + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));                                    \
     } while (0)
@@ -38,12 +40,12 @@ static inline uint32_t schedule(uint32_t w[16], int i)
     return w[i & 15];
 }
 
-static void absorb(uint32_t state[8], const uint8_t *p, size_t blocks)
+void osp_sha256_portable(uint32_t state[8], const uint8_t *blocks, size_t count)
 {
-    for (; blocks > 0; blocks--, p += 64) {
+    for (; count > 0; count--, blocks += 64) {
         uint32_t w[16];
         for (int i = 0; i < 16; i++)
-            w[i] = big_endian(p + 4 * i);
+            w[i] = big_endian(blocks + 4 * i);
         uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
         for (int i = 0; i < 64; i += 16) {
             ROUND(a, b, c, d, e, f, g, h, i + 0);
@@ -74,6 +76,7 @@ enum { PIECE = 8 << 20 }; /* of a mapped file that is in memory at a time; whole
 static void digest(const uint8_t *data, size_t size, const struct osp_file *file, char out[65])
 {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    osp_sha256_absorb *fast = osp_sha256_fast(), *absorb = fast ? fast : osp_sha256_portable;
     size_t rest = size % 64, whole = size - rest;
     for (size_t at = 0, piece; at < whole; at += piece) {
         piece = whole - at < PIECE ? whole - at : PIECE;
