@@ -16,6 +16,10 @@ struct cpu_device {
 
 static inline const struct cpu_device *cpu_of(const struct osp_device *device) { return (const struct cpu_device *)device; }
 
+/* Cycles a second of all threads together, as of AVX-512 on Zen 4: of another instruction set, as many as do the same work. For
+ * models of cost. */
+double cpu_cycles(const struct cpu_device *device);
+
 /* For an overlay, whose device begins with a struct cpu_device: opens and closes that, and what else it takes over. */
 osp_status cpu_device_open(const struct osp_device_options *options, struct cpu_device *out);
 void cpu_device_close(struct cpu_device *device);

@@ -120,6 +120,13 @@ struct osp_capture {
     void (*destroy)(struct osp_device *, void *recording); /* NULL is allowed */
 };
 
+/* By which a plan decides whether some nodes should run for a slice of the batch at a time (runtime/slices.c). */
+struct osp_pace {
+    double macs, bytes; /* a second: multiply-adds; bytes that come from beyond the cache */
+    double start;       /* seconds to start a node and to wait for all threads of it */
+    double cache;       /* bytes that can be written before what was written first is no longer in cache */
+};
+
 /* What kernels ask of memory, where the device counts it. */
 struct osp_counter {
     int (*get)(struct osp_device *, int i, struct osp_kernel_counts *out); /* 1, or 0 past the last kernel */
@@ -150,6 +157,7 @@ struct osp_backend {
      * NULL: they belong to one device. */
     const char *(*packing)(const struct osp_device *);
     void (*describe)(const struct osp_device *, struct osp_device_info *); /* into zeros; NULL: the host computes */
+    void (*pace)(const struct osp_device *, struct osp_pace *); /* NULL: every node runs for the whole batch */
 };
 
 /* The compiled-in backends, NULL-terminated (backends.c). */

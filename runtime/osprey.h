@@ -126,6 +126,7 @@ struct osp_session_options {
     const char *emu;     /* emu: "fast", "shuffled=SEED", "check" or "count"; NULL: fast. Behind it: ",multiprocessors=40,arch=75": as
                             what kind of device it poses; ",blocks=8" behind count: of each launch so many are run and stand for all */
     int graph;           /* cuda, emu: 1: each plan is captured once as a graph and replayed; its nodes then have no times of their own */
+    int whole;           /* cpu: 1: every node runs for the whole batch, even where slices of it would be faster */
 };
 
 /* Opens the backend's device; options NULL: defaults. Weights are packed at the first run. OSP_USAGE, OSP_UNAVAILABLE, OSP_MEMORY. */
@@ -194,6 +195,7 @@ struct osp_line {
     const char *precision; /* "f32": of that kernel */
     const char *untuned; /* where a tuning file chose the kernel: the rung that the plan would have taken; NULL elsewhere */
     char shape[80];      /* "1x200x272x64 -> 1x200x272x64" */
+    int slices;          /* the batch goes through this node and its neighbours of as many slices one slice after the other; 1: whole */
     double macs;         /* multiply-adds of convolutions and matrix products, at full capacity (performance.md 3) */
     double macs_done;    /* the same for the rows that the last run really had; equals macs where no count is involved */
     double bytes;        /* inputs, weights and outputs, each once */

@@ -11,7 +11,10 @@ enum { ALIGN = 64 };
 
 static size_t rounded(size_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
-static size_t tensor_bytes(const struct osp_tensor *t) { return (size_t)osp_shape_count(&t->shape) * osp_dtype_size(t->dtype); }
+size_t osp_tensor_bytes(const struct osp_tensor *tensor)
+{
+    return (size_t)osp_shape_count(&tensor->shape) * osp_dtype_size(tensor->dtype);
+}
 
 /* "1x200x272x64 -> 1x200x272x64": the first input and the first output. */
 static void print_shape(char *text, size_t size, const struct osp_call *call)
@@ -224,8 +227,7 @@ static void list_blocks(const struct osp_plan *plan, struct osp_block *blocks, i
     int end = graph->node_count - 1;
     for (int v = 0; v < graph->value_count; v++) {
         int made = graph->values[v].node;
-        size_t bytes = made >= 0 ? rounded(tensor_bytes(&plan->values[v])) : 0;
-        blocks[v] = (struct osp_block){.bytes = bytes, .first = made, .last = keep_all || v == plan->counts ? end : made};
+        blocks[v] = (struct osp_block){.first = made, .last = keep_all || v == plan->counts ? end : made};
     }
     for (int i = 0; i < graph->node_count; i++) {
         for (int k = 0; k < graph->nodes[i].inputs; k++)
@@ -237,6 +239,10 @@ static void list_blocks(const struct osp_plan *plan, struct osp_block *blocks, i
     }
     for (int k = 0; k < graph->kept_count; k++)
         blocks[graph->kept[k]].last = end;
+    for (int v = OSP_GRAPH_INPUTS; v < graph->value_count; v++) {
+        plan->held[v] = keep_all ? 1 : osp_plan_settle(plan, &blocks[v]);
+        blocks[v].bytes = rounded(osp_tensor_bytes(&plan->values[v]) / (size_t)plan->held[v]);
+    }
 }
 
 static osp_status place(struct osp_plan *plan, int keep_all)
@@ -265,6 +271,20 @@ static osp_status place(struct osp_plan *plan, int keep_all)
     return OSP_OK;
 }
 
+size_t osp_plan_packed(const struct osp_plan *plan, int i)
+{
+    const struct osp_plan_node *node = &plan->nodes[i];
+    size_t bytes = 0;
+    if (node->kernel->prepare && node->kernel->packed)
+        return node->kernel->packed(plan->device, &node->call);
+    for (int k = 0; node->kernel->prepare && k < plan->graph->nodes[i].weights; k++)
+        if (node->call.constant[k]) {
+            struct osp_shape shape = osp_constant_shape(node->call.constant[k]);
+            bytes += (size_t)osp_shape_count(&shape) * sizeof(float);
+        }
+    return bytes;
+}
+
 /* Weights that several nodes share are packed once for each rung that does them. */
 static size_t packed_weights(const struct osp_plan *plan)
 {
@@ -275,21 +295,14 @@ static size_t packed_weights(const struct osp_plan *plan)
         int first = 0;
         while (first < i && (graph->nodes[first].twin != graph->nodes[i].twin || plan->nodes[first].kernel != node->kernel))
             first++;
-        if (first < i || !node->kernel->prepare)
-            continue;
-        if (node->kernel->packed)
-            bytes += node->kernel->packed(plan->device, &node->call);
-        for (int k = 0; !node->kernel->packed && k < graph->nodes[i].weights; k++)
-            if (node->call.constant[k]) {
-                struct osp_shape shape = osp_constant_shape(node->call.constant[k]);
-                bytes += (size_t)osp_shape_count(&shape) * sizeof(float);
-            }
+        if (first == i)
+            bytes += osp_plan_packed(plan, i);
     }
     return bytes;
 }
 
 osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend *backend, const struct osp_device *device,
-                        const struct osp_pins *pins, struct osp_dims dims, int keep_all, struct osp_plan **out)
+                        const struct osp_pins *pins, struct osp_dims dims, struct osp_plan_wish wish, struct osp_plan **out)
 {
     struct osp_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
@@ -298,9 +311,10 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
     plan->nodes = calloc((size_t)graph->node_count, sizeof *plan->nodes);
     plan->values = calloc((size_t)graph->value_count, sizeof *plan->values);
     plan->offsets = calloc((size_t)graph->value_count, sizeof *plan->offsets);
+    plan->held = calloc((size_t)graph->value_count, sizeof *plan->held);
     plan->counts_host = calloc((size_t)dims.n, sizeof *plan->counts_host);
     osp_status status = OSP_OK;
-    if (!plan->nodes || !plan->values || !plan->offsets || !plan->counts_host)
+    if (!plan->nodes || !plan->values || !plan->offsets || !plan->held || !plan->counts_host)
         status = osp_fail(OSP_MEMORY, "out of memory while a plan is made");
     else {
         plan->values[OSP_VALUE_PIXELS] = (struct osp_tensor){.dtype = OSP_U8, .shape = {1, {0}}};
@@ -315,7 +329,9 @@ osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend 
         if (twins_differ(plan, i))
             choose_for_twins(plan, i);
     if (!status)
-        status = place(plan, keep_all);
+        status = osp_plan_slice(plan, wish.whole);
+    if (!status)
+        status = place(plan, wish.keep_all);
     if (!status)
         plan->memory.weights = packed_weights(plan);
     if (status) {
@@ -333,6 +349,8 @@ void osp_plan_free(struct osp_plan *plan)
     free(plan->nodes);
     free(plan->values);
     free(plan->offsets);
+    free(plan->held);
+    free(plan->stretches);
     free(plan->counts_host);
     free(plan);
 }
@@ -392,7 +410,8 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
                              .op = osp_op_name(from->op),
                              .kernel = node->kernel_name,
                              .precision = osp_precision_name(node->kernel->precision),
-                             .untuned = node->untuned};
+                             .untuned = node->untuned,
+                             .slices = node->slices};
     memcpy(out->shape, node->shape, sizeof out->shape);
     out->macs = node->macs;
     out->macs_done = node->macs * rows_done(plan, i);

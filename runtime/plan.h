@@ -52,6 +52,7 @@ struct osp_plan_node {
     const struct osp_kernel *kernel;
     int rung;              /* osp_backend_kernel */
     int free;              /* neither a pin nor a tuning file chose the rung */
+    int slices;            /* of its stretch */
     const char *untuned;   /* the rung that was chosen before a tuning file chose; NULL: it did not */
     size_t scratch_offset; /* in the arena */
     char kernel_name[64];  /* "cpu/conv2d/tile" */
@@ -59,14 +60,22 @@ struct osp_plan_node {
     double macs, bytes, seconds;
 };
 
+/* Nodes first..end-1, which run one after the other for a slice of the batch, then for the next one. */
+struct osp_stretch {
+    int first, end, slices; /* slices divides the batch; 1: each node runs for the whole batch */
+};
+
 struct osp_plan {
     const struct osp_graph *graph;
     const struct osp_backend *backend;
     const struct osp_device *device;
     struct osp_dims dims;
-    struct osp_plan_node *nodes; /* [graph->node_count] */
-    struct osp_tensor *values;   /* [graph->value_count]: dtype, shape and, once bound, data */
-    size_t *offsets;             /* [graph->value_count]: in the arena */
+    struct osp_plan_node *nodes;   /* [graph->node_count] */
+    struct osp_tensor *values;     /* [graph->value_count]: dtype, shape and, once bound, data */
+    size_t *offsets;               /* [graph->value_count]: in the arena */
+    int *held;                     /* [graph->value_count]: the arena holds one slice of so many at a time; 1: the whole value */
+    struct osp_stretch *stretches; /* all nodes, in order */
+    int stretch_count;
     struct osp_plan_memory memory;
     const void *bound_arena, *bound_pixels, *bound_images;
     osp_value counts;     /* the value that limits rows, as the first node with counts has it; OSP_NONE */
@@ -78,9 +87,32 @@ struct osp_plan {
     uint64_t used; /* for the least-recently-used rule */
 };
 
+/* What a plan is made for, besides its batch's size. */
+struct osp_plan_wish {
+    int keep_all; /* no memory is shared between values */
+    int whole;    /* no slices */
+};
+
 osp_status osp_plan_new(const struct osp_graph *graph, const struct osp_backend *backend, const struct osp_device *device,
-                        const struct osp_pins *pins, struct osp_dims dims, int keep_all, struct osp_plan **out);
+                        const struct osp_pins *pins, struct osp_dims dims, struct osp_plan_wish wish, struct osp_plan **out);
 void osp_plan_free(struct osp_plan *plan);
+
+size_t osp_tensor_bytes(const struct osp_tensor *tensor);
+
+/* Bytes of packed weights that node i reads. */
+size_t osp_plan_packed(const struct osp_plan *plan, int i);
+
+/* ---- slices.c ---- */
+
+/* Cuts the nodes, whose kernels are chosen, into stretches. OSP_MEMORY. */
+osp_status osp_plan_slice(struct osp_plan *plan, int whole);
+
+/* For a value that is made and last read at block->first and last: if it lives in one stretch only, how many slices that has, one
+ * of which the arena must hold. Else 1, and the block lives as long as stretches that run slice by slice need it. */
+int osp_plan_settle(const struct osp_plan *plan, struct osp_block *block);
+
+/* Node i's call for one slice, made in *room where it is not the node's own. The plan is bound. */
+const struct osp_call *osp_plan_slice_call(const struct osp_plan *plan, int i, int slice, struct osp_call *room);
 
 /* Sets every data pointer of every call. */
 void osp_plan_bind(struct osp_plan *plan, void *arena, void *pixels, size_t pixel_bytes, void *images);

@@ -67,6 +67,7 @@ osp_status osp_session_open(const struct osp_model *model, const struct osp_sess
     s->backend = find_backend(name);
     s->keep = o->keep;
     s->record = o->graph;
+    s->whole = o->whole;
     s->plan_room = o->plans ? o->plans : 4;
     atomic_flag_clear(&s->busy);
     osp_status status = s->backend ? OSP_OK : no_such_backend(name);
@@ -161,6 +162,15 @@ void osp_session_leave(struct osp_session *s) { atomic_flag_clear(&s->busy); }
 
 /* ---- Plans ---------------------------------------------------------------------------------------- */
 
+/* How often nodes run for other slices than the last. */
+static int steps_again(const struct osp_plan *plan)
+{
+    int steps = 0;
+    for (int i = 0; i < plan->graph->node_count; i++)
+        steps += plan->nodes[i].slices - 1;
+    return steps;
+}
+
 static osp_status find_plan(struct osp_session *s, struct osp_dims dims, struct osp_plan **out)
 {
     int oldest = 0;
@@ -175,9 +185,15 @@ static osp_status find_plan(struct osp_session *s, struct osp_dims dims, struct 
             oldest = i;
     }
     struct osp_plan *plan;
-    osp_status status = osp_plan_new(s->graph, s->backend, s->device, &s->pins, dims, s->keep, &plan);
+    osp_status status =
+        osp_plan_new(s->graph, s->backend, s->device, &s->pins, dims, (struct osp_plan_wish){s->keep, s->whole}, &plan);
     if (status)
         return status;
+    int again = steps_again(plan);
+    if (again && (status = s->backend->clock->reserve(s->device, s->graph->node_count + OSP_MARKS + again))) {
+        osp_plan_free(plan);
+        return status;
+    }
     int place = s->plan_count;
     if (s->plan_count == s->plan_room) {
         place = oldest;
@@ -252,18 +268,62 @@ static osp_status upload(struct osp_session *s, const struct osp_image *const *p
     return status;
 }
 
+/* One run of a node, for a slice of the batch. */
+struct step {
+    const struct osp_stretch *stretch; /* NULL: before the first */
+    int node, slice;
+    int mark, again; /* the time mark behind it; how many steps were for other slices than the last */
+};
+
+/* The step after this one; 0: there is none. */
+static int next_step(const struct osp_plan *plan, struct step *step)
+{
+    const struct osp_stretch *end = plan->stretches + plan->stretch_count;
+    if (!step->stretch) {
+        *step = (struct step){.stretch = plan->stretches};
+    } else if (++step->node == step->stretch->end) {
+        if (++step->slice < step->stretch->slices) {
+            step->node = step->stretch->first;
+        } else {
+            step->stretch++;
+            step->slice = 0;
+        }
+    }
+    if (step->stretch == end)
+        return 0;
+    int last = step->slice + 1 == step->stretch->slices;
+    step->mark = last ? step->node + 1 : plan->graph->node_count + OSP_MARKS + step->again++;
+    return 1;
+}
+
 /* Starts every node. marks: with a time mark behind each. */
 static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan, int marks)
 {
-    for (int i = 0; i < s->graph->node_count; i++) {
-        const struct osp_plan_node *node = &plan->nodes[i];
-        osp_status status = node->kernel->run(s->device, &node->call, osp_packs_state(s->packs, plan, i));
+    struct osp_call room;
+    for (struct step step = {0}; next_step(plan, &step);) {
+        const struct osp_call *call = osp_plan_slice_call(plan, step.node, step.slice, &room);
+        osp_status status = plan->nodes[step.node].kernel->run(s->device, call, osp_packs_state(s->packs, plan, step.node));
         if (status)
-            return osp_fail(status, "%s: %s", s->graph->nodes[i].name, osp_message());
-        if (marks && (status = s->backend->clock->mark(s->device, i + 1)))
+            return osp_fail(status, "%s: %s", s->graph->nodes[step.node].name, osp_message());
+        if (marks && (status = s->backend->clock->mark(s->device, step.mark)))
             return status;
     }
     return OSP_OK;
+}
+
+/* The nodes' times, each over all slices. */
+static osp_status read_clock(struct osp_session *s, struct osp_plan *plan)
+{
+    osp_status status = OSP_OK;
+    int before = 0;
+    for (int i = 0; i < s->graph->node_count; i++)
+        plan->nodes[i].seconds = 0;
+    for (struct step step = {0}; !status && next_step(plan, &step); before = step.mark) {
+        double seconds = 0;
+        status = s->backend->clock->seconds(s->device, before, step.mark, &seconds);
+        plan->nodes[step.node].seconds += seconds;
+    }
+    return status;
 }
 
 /* What the backend does once for a plan in its memory: loads all that its launches need, and records them if that is asked for.
@@ -324,8 +384,8 @@ static osp_status run_nodes(struct osp_session *s, struct osp_plan *plan)
             download(s, plan->counts_host, plan->values[plan->counts].data, (size_t)plan->dims.n * sizeof *plan->counts_host);
     if (!status)
         status = clock->seconds(s->device, count + OSP_MARK_UP_FROM, count + OSP_MARK_UP_TO, &s->times.upload);
-    for (int i = 0; !status && !s->record && i < count; i++)
-        status = clock->seconds(s->device, i, i + 1, &plan->nodes[i].seconds);
+    if (!status && !s->record)
+        status = read_clock(s, plan);
     if (!status)
         status = clock->seconds(s->device, 0, count, &s->times.network);
     return status;

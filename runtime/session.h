@@ -19,7 +19,7 @@ struct osp_session {
     struct osp_device *device;
     char *resize; /* NULL: the model's */
     struct osp_pins pins;
-    int keep, record;
+    int keep, record, whole;
     struct osp_plan **plans; /* [plan_room], the first plan_count are used */
     int plan_room, plan_count;
     uint64_t clock; /* counts uses of plans */
@@ -31,7 +31,8 @@ struct osp_session {
     atomic_flag busy;
 };
 
-/* Time marks: 0 before the first node, i behind node i; and so far behind all those: */
+/* Time marks: 0 before the first node, i + 1 behind node i for the last slice of the batch; so far behind those: */
 enum osp_session_mark { OSP_MARK_UP_FROM = 1, OSP_MARK_UP_TO, OSP_MARK_DOWN_FROM, OSP_MARK_DOWN_TO, OSP_MARKS };
+/* and from OSP_MARKS on those behind nodes for earlier slices, as they run. */
 
 #endif

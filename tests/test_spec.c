@@ -41,6 +41,10 @@ static void settings(void **state)
     assert_int_equal(spec.options.graph, 1);
     spec_free(&spec);
 
+    spec = parsed("cpu:whole");
+    assert_int_equal(spec.options.whole, 1);
+    spec_free(&spec);
+
     spec = parsed("emu:emu=shuffled=7");
     assert_string_equal(spec.options.emu, "shuffled=7");
     spec_free(&spec);

@@ -24,8 +24,9 @@ static const struct command_help help = {
              "Without a PICTURE, the photo that ships with osprey.",
     .notes =
         "A column is BACKEND[:WORD]..., where a WORD is a rung (naive: pinned for every op that has it and can run it),\n"
-        "OP=RUNG, NODE:OP=RUNG, threads=N, isa=X, precision=X, driver=PATH, device=N, emu=MODE or graph:\n"
-        "cpu:threads=1, cpu:naive, cuda:driver=ptx. Columns take turns, round by round, so that a noisy machine is fair to all.\n"
+        "OP=RUNG, NODE:OP=RUNG, threads=N, isa=X, precision=X, driver=PATH, device=N, emu=MODE, graph or whole (cpu:\n"
+        "no slices of a batch): cpu:threads=1, cpu:naive, cuda:driver=ptx. Columns take turns, round by round, so that\n"
+        "a noisy machine is fair to all.\n"
         "A column is measured until the 99 % interval of its time is narrow, or its share of time is spent; then it is said so.\n"
         "--against compares the time of every stage with that of an earlier --json; exit 1: something has become slower."};
 

@@ -148,11 +148,14 @@ void info_kernels(const struct osp_plan *plan, json_t *json)
         struct osp_line line;
         osp_plan_line(plan, i, &line);
         if (json) {
-            json_array_append_new(nodes,
-                                  json_pack("{ss ss ss ss ss? so}", "node", line.node, "op", line.op, "kernel", line.kernel,
-                                            "precision", line.precision, "untuned", line.untuned, "ladder", rungs_json(plan, i)));
+            json_array_append_new(nodes, json_pack("{ss ss ss ss ss? si so}", "node", line.node, "op", line.op, "kernel",
+                                                   line.kernel, "precision", line.precision, "untuned", line.untuned, "slices",
+                                                   line.slices, "ladder", rungs_json(plan, i)));
         } else {
-            printf("  %-44s %s  %s  %s\n", line.node, line.kernel, line.precision, line.shape);
+            printf("  %-44s %s  %s  %s", line.node, line.kernel, line.precision, line.shape);
+            if (line.slices > 1)
+                printf("  in %d slices of %d", line.slices, size_of(plan).n / line.slices);
+            printf("\n");
             print_rungs(plan, i, &line);
         }
     }

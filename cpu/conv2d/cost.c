@@ -8,12 +8,7 @@
  * of a square; bytes that come from memory, or from the shared cache, while nothing else goes on. */
 static const double LANES_A_CYCLE = 16, TRANSFORM_IN = 1000, TRANSFORM_OUT = 800, BYTES_A_CYCLE = 4.5, SHARED_BYTES_A_CYCLE = 9;
 
-static double seconds(const struct osp_device *device, double cycles)
-{
-    static const double slower[CPU_ISA_COUNT] = {[CPU_PORTABLE] = 60, [CPU_AVX2] = 1.1, [CPU_AVX512] = 1};
-    const double cycles_a_second = 3.4e9;
-    return cycles * slower[cpu_of(device)->isa] / cpu_of(device)->threads / cycles_a_second;
-}
+static double seconds(const struct osp_device *device, double cycles) { return cycles / cpu_cycles(cpu_of(device)); }
 
 static double whole(int64_t count, int64_t of) { return (double)((count + of - 1) / of); }
 

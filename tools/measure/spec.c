@@ -77,7 +77,7 @@ static osp_status no_word(const char *backend, const char *word)
     return osp_fail(OSP_USAGE,
                     "'%s' is no rung of backend %s, nor a setting; there are the rungs %s, OP=RUNG, and threads=N, isa=X, "
                     "driver=PATH, device=N, emu=MODE, "
-                    "precision=X, tuned, tuned=F, pack-cache, pack-cache=F, graph",
+                    "precision=X, tuned, tuned=F, pack-cache, pack-cache=F, graph, whole",
                     word, backend, names);
 }
 
@@ -178,6 +178,10 @@ static osp_status read_words(struct parse *parse, bool rung[MOST_WORDS])
         osp_status status = OSP_OK;
         if (!value && !strcmp(word, "graph")) {
             options->graph = 1;
+            continue;
+        }
+        if (!value && !strcmp(word, "whole")) {
+            options->whole = 1;
             continue;
         }
         if (!value && (!strcmp(word, "tuned") || !strcmp(word, "pack-cache"))) {

@@ -11,6 +11,7 @@
  *     tuned tuned=F              as osprey bench --tune chose: this machine's file, or F
  *     pack-cache pack-cache=F    cpu: packed weights kept beside the model, or in F
  *     graph                      cuda, emu: one captured graph
+ *     whole                      cpu: no slices of a batch
  *
  * A rung of one op goes before one for all, and one of a node before both. */
 #ifndef OSPREY_TOOLS_MEASURE_SPEC_H
