@@ -101,8 +101,17 @@ static int ladder_strictly(enum osp_op op, const char *shape)
 
 static void every_rung_only_launches(void **state)
 {
-    for (int op = 0; op < OSP_OP_COUNT; op++)
-        ladder_strictly((enum osp_op)op, NULL);
+    static const char *const small[OSP_OP_COUNT] = {[OSP_conv2d] = "1x20x24x64,64,3,1",  [OSP_depthwise] = "1x20x28x184,3,1",
+                                                    [OSP_linear] = "64x512,256",         [OSP_maxpool] = "1x48x64x64,3,2",
+                                                    [OSP_avgpool] = "1x20x28x480",       [OSP_scale] = "1x20x28x480",
+                                                    [OSP_upsample_add] = "1x20x28x256",  [OSP_softmax] = "150x91",
+                                                    [OSP_topk] = "1x50x68x3,1000",       [OSP_nms] = "1x1000,300",
+                                                    [OSP_roi_align] = "1x25x34x256,32",  [OSP_resize] = "1x120x160,200x272",
+                                                    [OSP_rpn_decode] = "1x50x68x3,1000", [OSP_box_decode] = "1x150,91"};
+    for (int op = 0; op < OSP_OP_COUNT; op++) {
+        assert_non_null(small[op]);
+        ladder_strictly((enum osp_op)op, small[op]);
+    }
 }
 
 /* As many boxes as R50-FPN proposes at 800x1088: order (2), two rounds of comparisons and a sweep, the rows. */
