@@ -57,7 +57,7 @@ static struct code two_loops(int arch)
     put(&code, 0x388, 4 << 9);
     put_jump(&code, arch, -4, false);
     put_jump(&code, arch, -6, false);
-    put(&code, 0x94d, 0);
+    put(&code, 0x794d, 0);
     put_jump(&code, arch, 0, true);
     put(&code, 0x918, 0);
     return code;
@@ -80,11 +80,11 @@ static void loops(void **state)
         assert_int_equal(kernel.loop.sts_bytes, 4);
         assert_int_equal(kernel.loop.of[SASS_LDG], 0);
         assert_true(sass_share(&kernel.loop) == 0.4);
+        assert_int_equal(kernel.once.count, 9); /* to the exit */
     }
 }
 
-/* Once round a loop goes either through a loop of one FFMA, or past it through three: that way counts, and only what lies on it.
- */
+/* Once round a loop goes either through a loop of one FFMA, or past it through three: only what lies on that way counts. */
 static void ways(void **state)
 {
     static const int archs[] = {75, 89, 90, 120};
@@ -96,9 +96,8 @@ static void ways(void **state)
         put(&code, 0x7984, 6 << 9);
         put_jump(&code, archs[i], -2, false); /* 3: to 1 */
         put_jump(&code, archs[i], 4, true);   /* 4: to 8 */
-        put(&code, 0x7223, 0);
-        put(&code, 0x7223, 0);
-        put(&code, 0x7223, 0);
+        for (int k = 0; k < 3; k++)
+            put(&code, 0x7223, 0);
         put(&code, 0x7981, 6 << 9);
         put(&code, 0x7b1d, 0);
         put_jump(&code, archs[i], -10, false); /* 10: to 0 */
@@ -110,6 +109,18 @@ static void ways(void **state)
         assert_int_equal(kernel.loop.of[SASS_LDS], 0);
         assert_int_equal(kernel.loop.of[SASS_BAR], 1);
     }
+}
+
+/* A division: a loop of three FFMA that loads nothing is not the one that does the work, which has one. */
+static void division(void **state)
+{
+    static const uint64_t low[] = {0x7223, 0x7223, 0x7223, 0, 0x7981, 0x7223, 0, 0x794d}; /* 0: jumps, from 3 to 0 and 6 to 4 */
+    struct code code = {.size = 0};
+    struct sass_kernel kernel;
+    for (int i = 0; i < 8; i++)
+        low[i] ? put(&code, low[i], 6 << 9) : put_jump(&code, 80, i == 3 ? -3 : -2, false);
+    assert_int_equal(sass_mix_of(code.bytes, code.size, 80, &kernel), OSP_OK);
+    assert_true(kernel.loop_at == 4 * 16 && kernel.loop.of[SASS_FFMA] == 1 && kernel.once.of[SASS_FFMA] == 4);
 }
 
 static void no_loop(void **state)
@@ -476,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loops),
         cmocka_unit_test(ways),
+        cmocka_unit_test(division),
         cmocka_unit_test(no_loop),
         cmocka_unit_test(embedded),
         cmocka_unit_test_teardown(disassembled, scratch_empty),

@@ -58,14 +58,14 @@ static int parse(struct ladder *l, int argc, char **argv, char **rest, int *coun
         {"json", 0, OPTION_TEXT, &l->json, "F", "everything (tools/ladder/*.schema.json); - for standard output", 0, 0},
         {"into", 0, OPTION_TEXT, &l->into, "F",
          "the table into this README, between its markers:\n<!-- results: counts OP -->, or counts OP SHAPE with --shape", 0, 0},
+        {"blocks", 0, OPTION_INT, &l->blocks, "N",
+         "how many of a launch are counted, for all; 0: every one\n(default: 4; of a problem that --shape gives, every one)", 0,
+         1 << 20},
         {.name = "network"},
         {"model", 0, OPTION_TEXT, &l->network.model, "F", "a model file (default: the demo model)", 0, 0},
         {"size", 0, OPTION_SIZE, &l->network.size, "HxW", "of the network's input (default: 800x1344)", 32, 4096},
         {"precision", 0, OPTION_TEXT, &l->network.precision, "P", "of products: f32, tf32, f16 or bf16 (default: f32)", 0, 0},
         {"use", 0, OPTION_TEXT, &l->network.use, "OP=RUNG", "pin a kernel, as in detect", 0, 0},
-        {"blocks", 0, OPTION_INT, &l->blocks, "N",
-         "how many of a launch are counted, for all; 0: every one\n(default: 4; of a problem that --shape gives, every one)", 0,
-         1 << 20},
         {.name = NULL}};
     l->backend = "emu";
     l->network.size = (struct option_size){800, 1344};
