@@ -29,13 +29,34 @@ const struct osp_kernel *osp_backend_kernel(const struct osp_backend *backend, e
     return NULL;
 }
 
+static int has_op(const struct osp_graph *graph, enum osp_op op)
+{
+    int i = 0;
+    while (i < graph->node_count && graph->nodes[i].op != op)
+        i++;
+    return i < graph->node_count;
+}
+
+/* The ops of the network; without one, all that there are. */
+static const char *list_ops(const struct osp_graph *graph, char names[256])
+{
+    int at = 0;
+    for (int op = 0; op < OSP_OP_COUNT && at < 256; op++)
+        if (!graph || has_op(graph, (enum osp_op)op))
+            at += snprintf(names + at, 256 - (size_t)at, "%s%s", at ? ", " : "", osp_op_name((enum osp_op)op));
+    return names;
+}
+
 static osp_status no_such_op(const char *op)
 {
     char names[256];
-    size_t at = 0;
-    for (int i = 0; i < OSP_OP_COUNT && at < sizeof names; i++)
-        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", osp_op_name((enum osp_op)i));
-    return osp_fail(OSP_USAGE, "no op is called '%s'; there are %s", op, names);
+    return osp_fail(OSP_USAGE, "no op is called '%s'; there are %s", op, list_ops(NULL, names));
+}
+
+static osp_status not_in_network(const struct osp_graph *graph, const char *op, const char *rung)
+{
+    char names[256];
+    return osp_fail(OSP_USAGE, "'%s=%s' pins nothing: the network has no %s; it has %s", op, rung, op, list_ops(graph, names));
 }
 
 static osp_status no_such_rung(const struct osp_ladder *ladder, const char *backend, const char *op, const char *rung)
@@ -45,14 +66,6 @@ static osp_status no_such_rung(const struct osp_ladder *ladder, const char *back
     for (int i = 0; i < ladder->count && at < sizeof names; i++)
         at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", ladder->rungs[i]->name);
     return osp_fail(OSP_USAGE, "%s has no rung '%s' on backend %s; there are %s", op, rung, backend, names);
-}
-
-static int has_op(const struct osp_graph *graph, enum osp_op op)
-{
-    int i = 0;
-    while (i < graph->node_count && graph->nodes[i].op != op)
-        i++;
-    return i < graph->node_count;
 }
 
 /* One "[NODE:]OP=RUNG[?]", which it may cut apart. */
@@ -80,8 +93,7 @@ static osp_status parse_one(char *text, const struct osp_graph *graph, const str
             return osp_fail(OSP_USAGE, "node '%s' is a %s, not a %s", text, osp_op_name(graph->nodes[out->node].op), name);
     }
     if (!soft && !has_op(graph, out->op))
-        return osp_fail(OSP_USAGE, "'%s=%s' pins nothing: the network has no %s (osprey info --layers lists its nodes)", name,
-                        equals + 1, name);
+        return not_in_network(graph, name, equals + 1);
     const char *owner;
     const struct osp_ladder *ladder = osp_backend_ladder(backend, out->op, &owner);
     if (!ladder)

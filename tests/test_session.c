@@ -288,7 +288,9 @@ static void wrong_options_get_a_sentence(void **state)
 {
     expect_usage(&(struct osp_session_options){.backend = "tpu"}, "no backend is called 'tpu'; there is cpu");
     expect_usage(&(struct osp_session_options){.use = "conv2d"}, "'conv2d' pins nothing");
-    expect_usage(&(struct osp_session_options){.use = "scale=naive"}, "'scale=naive' pins nothing: the network has no scale");
+    expect_usage(
+        &(struct osp_session_options){.use = "scale=naive"},
+        "'scale=naive' pins nothing: the network has no scale; it has resize, conv2d, depthwise, maxpool, upsample_add, ");
     expect_usage(&(struct osp_session_options){.use = "conv3d=naive"}, "no op is called 'conv3d'; there are resize, conv2d");
     expect_usage(&(struct osp_session_options){.precision = "f16"}, "precision 'f16'; backend cpu has f32");
     expect_usage(&(struct osp_session_options){.use = "conv2d=quantum"},
