@@ -19,13 +19,15 @@
 
 static char fake[1024], ptx[1024];
 
-static const struct osp_backend *cuda(void)
+static const struct osp_backend *backend(const char *name)
 {
     int i = 0;
-    while (strcmp(osp_backends[i]->name, "cuda") != 0)
+    while (strcmp(osp_backends[i]->name, name) != 0)
         i++;
     return osp_backends[i];
 }
+
+static const struct osp_backend *cuda(void) { return backend("cuda"); }
 
 static void set(const char *name, const char *value)
 {
@@ -72,13 +74,17 @@ static void a_library_is_missing(void **state)
                 "libm.so.6 has no cuInit: a driver for CUDA 12.0 or newer is needed");
     expect_open(&(struct osp_device_options){.isa = "avx2"}, OSP_USAGE, "for the cpu backend only");
     void *system = dlopen("libcuda.so.1", RTLD_NOW);
-    if (system)
+    if (system) {
         print_message("NOT RUN: there is a libcuda.so.1 on this machine\n");
-    else
-        expect_open(
-            &(struct osp_device_options){0}, OSP_UNAVAILABLE,
-            "no NVIDIA driver on this machine (libcuda.so.1: cannot open shared object file: No such file or directory): install "
-            "one, or run --backend emu, or --backend cuda --driver ptx");
+        return;
+    }
+    static const char sentence[] = "no NVIDIA driver on this machine (libcuda.so.1: cannot open shared object file: No such file "
+                                   "or directory): install one, or run --backend emu, or --backend cuda --driver ptx";
+    struct osp_device *device;
+    expect_open(&(struct osp_device_options){0}, OSP_UNAVAILABLE, sentence);
+    const struct osp_backend *cudnn = backend("cudnn");
+    if (cudnn->ops[OSP_conv2d]) /* it is in this build; it refuses --driver ptx, so that alone would be no advice */
+        expect_sentence("cudnn", cudnn->open(&(struct osp_device_options){0}, &device), OSP_UNAVAILABLE, sentence);
 }
 
 static void the_environment_names_a_driver(void **state)
