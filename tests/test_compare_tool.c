@@ -53,6 +53,8 @@ static void usage(void **state)
     process_expect(compare("--experiment", "thesis"), 2, "", "allowed is article");
     process_expect(compare("--merge", "--diff", "a.json"), 2, "", "--merge measures nothing");
     process_expect(compare("--merge"), 2, "", "found none");
+    process_expect(compare("--place", "here", PHOTO), 2, "", "--place wants --into");
+    process_expect(compare("--into", PHOTO, "--place", "here", PHOTO), 2, "", "<!-- results: here -->");
     process_expect(compare("-"), 2, "", "wants files");
     process_expect(compare("--backends", "cpu", at("absent.png")), 1, "", "absent.png");
     process_expect(compare("--backends", "cpu", "--bucket", PHOTO), 2, "", "allowed are two and more");
@@ -243,6 +245,27 @@ static void the_table_goes_into_a_readme(void **state)
     process_expect(compare("--backends", "cpu:threads=1", "--into", readme, PHOTO), 2, "", "has no place for the results");
 }
 
+/* One README, two tables; each says by what it was made, as a shell would take it. */
+static void a_readme_has_a_place_for_each_of_two_tables(void **state)
+{
+    static const char one[] = "<!-- results: compare -->\n", two[] = "<!-- results: one 'thread' -->\n",
+                      end[] = "old\n<!-- /results -->\n";
+    char readme[512], before[256];
+    strcpy(readme, at("README.md"));
+    int length = snprintf(before, sizeof before, "%s%s%s%s", one, end, two, end);
+    put_file(readme, before, (size_t)length);
+    process_expect(compare("--backends", "cpu:threads=1", "--into", readme, "--place", "one 'thread'", PHOTO), 0,
+                   "cpu:threads=1 takes ", "");
+    char *text = get_file(readme, NULL), *second = strstr(text, two);
+    assert_non_null(second);
+    assert_int_equal(second - text, strstr(before, two) - before);
+    assert_memory_equal(text, before, (size_t)(second - text)); /* the other table is as it was */
+    assert_non_null(strstr(second, "--place 'one '\\''thread'\\''' "));
+    assert_non_null(strstr(second, "```\ncpu:threads=1 takes "));
+    assert_null(strstr(second, "\nold\n"));
+    free(text);
+}
+
 /* ---- Ends --------------------------------------------------------------------------------------- */
 
 static void a_full_disk_leaves_the_old_report(void **state)
@@ -325,6 +348,7 @@ int main(int argc, char **argv)
         TEST(failures_stay_with_their_column),
         TEST(studies_are_joined_and_shown_again),
         TEST(the_table_goes_into_a_readme),
+        TEST(a_readme_has_a_place_for_each_of_two_tables),
         TEST(a_full_disk_leaves_the_old_report),
         TEST(what_was_measured_before_a_signal_is_written),
     };

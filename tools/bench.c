@@ -354,26 +354,14 @@ static int run(struct bench *b, char **pictures, int count)
     return exit;
 }
 
-static osp_status note_command(struct bench *b, int argc, char **argv)
-{
-    char *command = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&command, &size);
-    for (int i = 0; stream && i < argc; i++)
-        fprintf(stream, "%s%s", i ? " " : "osprey ", argv[i]);
-    if (!stream || fclose(stream) != 0)
-        return osp_fail(OSP_MEMORY, "out of memory for a name");
-    b->study.command = command;
-    return OSP_OK;
-}
-
 int tool_bench(int argc, char **argv)
 {
     struct bench b = {0};
     int count, parsed;
     char **rest = calloc((size_t)argc + 1, sizeof *rest);
     study_init(&b.study);
-    if (!rest || note_command(&b, argc, argv))
+    b.study.command = typed_command(argc, argv);
+    if (!rest || !b.study.command)
         return say_failure(osp_fail(OSP_MEMORY, "out of memory for arguments"));
     parsed = parse(&b, argc, argv, rest, &count);
     b.options = (struct measure_options){.least = b.least,

@@ -28,7 +28,9 @@ static const struct command_help help = {
         "A column is BACKEND[:WORD]..., as cpu, cpu:threads=1, cpu:naive, cpu:conv2d=tile, cuda:precision=f16, cuda:driver=ptx, "
         "emu.\n"
         "Without --backends: every backend that is here. Where there is no GPU, the emulator and the PTX driver join the single\n"
-        "picture; they show correctness, and their times say nothing of a GPU's. Runs alternate between the columns.\n\n"
+        "picture; they show correctness, and their times say nothing of a GPU's. Runs alternate between the columns, so that a\n"
+        "noisy machine is fair to all; each then finds the caches full of the others' weights, and can take longer than where\n"
+        "it runs alone (osprey bench --backend COLUMN).\n\n"
         "--diff runs the first column and each other one node by node and says where they part, and how far apart\n"
         "each stage is.\n"
         "--merge wants files that --json wrote; what differs between the machines is said first.\n"
@@ -70,6 +72,7 @@ static int parse(struct comparison *c, struct lists *lists, int argc, char **arg
         {"charts", 0, OPTION_TEXT, &c->charts, "DIR", "the charts as SVG files into an existing folder", 0, 0},
         {"json", 0, OPTION_TEXT, &c->json, "F", "every sample, for --merge and other programs", 0, 0},
         {"into", 0, OPTION_TEXT, &c->into, "F", "the table into this README too, between its markers", 0, 0},
+        {"place", 0, OPTION_TEXT, &c->place, "NAME", "with --into: between the markers of this name (default: compare)", 0, 0},
         {"quiet", 'q', OPTION_FLAG, &c->quiet, NULL, "no remarks on the way; failures are still said", 0, 0},
         {.name = NULL}};
     c->seed = 1;
@@ -95,8 +98,11 @@ static osp_status check_options(struct comparison *c, const struct lists *lists,
                           "--diff and --experiment");
     if (status == OSP_OK && c->merge && rest_count < 1)
         status = osp_fail(OSP_USAGE, "--merge wants files that --json wrote, found none");
+    if (status == OSP_OK && c->place && !c->into)
+        status = osp_fail(OSP_USAGE, "--place wants --into F");
+    c->place = c->place ? c->place : "compare";
     if (status == OSP_OK && c->into)
-        status = into_check("compare", c->into);
+        status = into_check(c->place, c->into);
     if (status == OSP_OK && !c->merge && !c->experiment && rest_count == 0)
         status = osp_fail(OSP_USAGE, "no PHOTO given; osprey compare --help tells more");
     return status;
@@ -121,25 +127,6 @@ static void clear_progress(const struct comparison *c)
 }
 
 static osp_status no_memory(void) { return osp_fail(OSP_MEMORY, "out of memory while a comparison is prepared"); }
-
-/* The command as it could be typed again. */
-static osp_status note_command(struct study *study, int argc, char **argv)
-{
-    size_t size = 16;
-    for (int i = 0; i < argc; i++)
-        size += strlen(argv[i]) + 1;
-    char *command = malloc(size);
-    if (!command)
-        return no_memory();
-    strcpy(command, "osprey");
-    for (int i = 0; i < argc; i++) {
-        strcat(command, " ");
-        strcat(command, argv[i]);
-    }
-    free(study->command);
-    study->command = command;
-    return OSP_OK;
-}
 
 static osp_status note_pictures(struct comparison *c, const struct inputs *inputs)
 {
@@ -270,10 +257,7 @@ static osp_status print_into(const void *user, FILE *stream)
     return OSP_OK;
 }
 
-static osp_status write_into(const struct study *study, const char *path)
-{
-    return into_write("compare", path, print_into, study);
-}
+static osp_status write_into(const struct comparison *c) { return into_write(c->place, c->into, print_into, &c->study); }
 
 static osp_status write_report(const struct comparison *c)
 {
@@ -292,24 +276,27 @@ static osp_status write_report(const struct comparison *c)
     return status;
 }
 
+/* Says what failed. Returns the first failure of all. */
+static osp_status first_failure(osp_status first, osp_status status)
+{
+    if (status != OSP_OK)
+        say("%s", osp_message());
+    return first == OSP_OK ? status : first;
+}
+
 /* Every file is tried, though one before it failed. Returns the first failure. */
 static osp_status write_files(const struct comparison *c)
 {
     osp_status first = OSP_OK;
-    const struct {
-        const char *path;
-        osp_status (*write)(const struct study *, const char *);
-    } files[] = {{c->json, study_save}, {c->charts, charts_write}, {c->into, write_into}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        osp_status status = files[i].path ? files[i].write(&c->study, files[i].path) : OSP_OK;
-        if (status != OSP_OK)
-            say("%s", osp_message());
-        first = first == OSP_OK ? status : first;
-    }
-    osp_status status = c->report ? write_report(c) : OSP_OK;
-    if (status != OSP_OK)
-        say("%s", osp_message());
-    return first == OSP_OK ? status : first;
+    if (c->json)
+        first = first_failure(first, study_save(&c->study, c->json));
+    if (c->charts)
+        first = first_failure(first, charts_write(&c->study, c->charts));
+    if (c->into)
+        first = first_failure(first, write_into(c));
+    if (c->report)
+        first = first_failure(first, write_report(c));
+    return first;
 }
 
 /* 0, or 1 where columns differ or failed, or a picture could not be read. */
@@ -385,7 +372,8 @@ static int run(struct comparison *c, int argc, char **argv, char **rest, int res
     if (status != OSP_OK)
         return say_model_failure(status);
     osp_model_describe(measure_model(c->measure), &c->model);
-    status = note_command(&c->study, argc, argv);
+    c->study.command = typed_command(argc, argv);
+    status = c->study.command ? OSP_OK : no_memory();
     if (status == OSP_OK)
         status = measure_all(c, rest, rest_count, &diff);
     int exit = status == OSP_OK ? put_out(c, diff) : say_failure(status);

@@ -106,6 +106,45 @@ const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* What a shell takes as it stands; other bytes of ASCII may mean something to it. */
+static bool is_plain(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c >= 0x80 || strchr("_@%+=:,./-", c);
+}
+
+/* Appends the word, in single quotes where it needs them. Returns where it ends. */
+static char *put_word(char *to, const char *word)
+{
+    bool plain = *word != 0;
+    for (const char *c = word; *c; c++)
+        plain = plain && is_plain((unsigned char)*c);
+    if (plain)
+        return stpcpy(to, word);
+    *to++ = '\'';
+    for (; *word; word++)
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    return stpcpy(to, "'");
+}
+
+char *typed_command(int argc, char **argv)
+{
+    size_t size = sizeof "osprey";
+    for (int i = 0; i < argc; i++)
+        size += 4 * strlen(argv[i]) + 3; /* a quote takes four bytes; quotes around, and a blank before */
+    char *command = malloc(size);
+    if (!command)
+        return NULL;
+    char *to = stpcpy(command, "osprey");
+    for (int i = 0; i < argc; i++) {
+        *to++ = ' ';
+        to = put_word(to, argv[i]);
+    }
+    return command;
+}
+
 const char *commit_name(void) { return OSP_COMMIT[0] ? OSP_COMMIT : "unknown"; }
 
 osp_status stdout_flush(void)

@@ -65,6 +65,9 @@ osp_status result_write_json(const char *path, struct json_t *object, size_t fla
  * A failure has been said. */
 osp_status pack_cache_write(struct osp_session *session, bool quiet);
 
+/* "osprey bench ...": the command as it could be typed into a shell again. Free with free(); NULL when out of memory. */
+char *typed_command(int argc, char **argv);
+
 /* The last part of a path. */
 const char *base_name(const char *path);
 

@@ -17,7 +17,7 @@ struct numbers {
 
 struct comparison {
     /* as asked for */
-    const char *model_path, *backends, *with, *json, *report, *charts, *into, *experiment;
+    const char *model_path, *backends, *with, *json, *report, *charts, *into, *place, *experiment;
     struct numbers batches, sizes, threads;
     int bucket, diff, merge, recursive, quiet, seed, pictures;
     double seconds, memory_limit;

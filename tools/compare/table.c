@@ -256,6 +256,8 @@ static void print_main(const struct view *view, FILE *out)
         if (view_cell(view->study, c, view->main))
             columns[count++] = c;
     fprintf(out, "\n%s, %dx%d of the network\n", w->name, w->height, w->width);
+    if (count > 1)
+        fprintf(out, "columns take turns and find the caches full of each other's weights: alone, each can be faster\n");
     for (int from = 0; from < count; from += COLUMNS_BESIDE)
         print_stages(view, view->main, columns + from, count - from < COLUMNS_BESIDE ? count - from : COLUMNS_BESIDE, out);
     for (int from = 0; from < count && count > 1; from += COLUMNS_BESIDE)
