@@ -16,17 +16,16 @@ struct box_decode_operands {
     struct decode_out out;
 };
 
-CUDA_DEVICE bool box_decode_valid(const struct box_decode_operands &o, int64_t row)
-{
-    return !o.counts || (int)(row % o.t) < o.counts[row / o.t];
-}
+/* Whether proposal i of image n is there. */
+CUDA_DEVICE bool box_decode_valid(const struct box_decode_operands &o, int64_t n, int i) { return !o.counts || i < o.counts[n]; }
 
-/* Class k of a row. */
-CUDA_DEVICE enum decode_verdict box_decode_class(const struct box_decode_operands &o, int64_t row, int k, struct decode_box &box)
+/* A class of a row of image n: from its proposal and its four deltas. */
+CUDA_DEVICE enum decode_verdict box_decode_class(const struct box_decode_operands &o, int64_t n, const float proposal[4],
+                                                 const float deltas[4], struct decode_box &box)
 {
-    const int64_t *image = o.images + row / o.t * OSP_IMAGE_FIELDS;
-    return decode(o.proposals + row * 4, o.deltas + (row * o.c + k) * 4, o.attrs.weights, o.attrs.min_size,
-                  (float)image[OSP_IMAGE_RESIZED_H], (float)image[OSP_IMAGE_RESIZED_W], box);
+    const int64_t *image = o.images + n * OSP_IMAGE_FIELDS;
+    return decode(proposal, deltas, o.attrs.weights, o.attrs.min_size, (float)image[OSP_IMAGE_RESIZED_H],
+                  (float)image[OSP_IMAGE_RESIZED_W], box);
 }
 
 #if CUDA_HOST

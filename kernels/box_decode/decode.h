@@ -21,6 +21,17 @@ CUDA_DEVICE void decode_axis(float low, float high, float shift, float stretch, 
     out_high = new_centre + half;
 }
 
+/* Four neighbouring floats in one load. */
+struct decode_four {
+    float of[4];
+};
+
+CUDA_DEVICE struct decode_four decode_load(const float *at)
+{
+    float4 v = *(const float4 *)at;
+    return {{v.x, v.y, v.z, v.w}};
+}
+
 CUDA_DEVICE float decode_clip(float x, float most) { return x < 0 ? 0 : x > most ? most : x; }
 
 CUDA_DEVICE bool decode_finite(float x) { return x - x == 0; }
@@ -53,6 +64,15 @@ CUDA_DEVICE void decode_put(const struct decode_out &out, int64_t row, const str
 {
     for (int i = 0; i < 4; i++)
         out.boxes[row * 4 + i] = box.side[i];
+    out.scores[row] = score;
+    out.groups[row] = group;
+}
+
+/* The same with the sides of a box as one store: of what lanes put side by side, whole sectors. */
+CUDA_DEVICE void decode_put_wide(const struct decode_out &out, int64_t row, const struct decode_box &box, float score,
+                                 int32_t group)
+{
+    ((float4 *)out.boxes)[row] = make_float4(box.side[0], box.side[1], box.side[2], box.side[3]);
     out.scores[row] = score;
     out.groups[row] = group;
 }
