@@ -3,7 +3,8 @@
  * CHANGE  the definition: one thread for each row goes through its classes in order
  * FASTER  rows are independent; a class that cannot pass is not decoded
  * LIMIT   neighbouring threads read C floats apart, and write a box in four stores of its floats; a warp waits for the row with
- * the most candidates NEEDS   any shape
+ *         the most candidates
+ * NEEDS   any shape
  */
 #include "kernels/box_decode/box_decode.h"
 
