@@ -198,6 +198,7 @@ const struct osp_backend cuda_backend = {
     .clock = &cuda_clock,
     .capture = &cuda_capture,
     .code = code,
+    .occupancy = cuda_occupancy,
     .ops =
         {
 #define OSP_OP(name, help) [OSP_##name] = &cuda_##name##_ladder,

@@ -23,6 +23,7 @@ enum {
     CUDA_PCI_DEVICE_ID = 34,
     CUDA_PCI_DOMAIN_ID = 50,
     CUDA_L2_CACHE_SIZE = 38,
+    CUDA_MAX_THREADS_PER_MULTIPROCESSOR = 39,
     CUDA_COMPUTE_CAPABILITY_MAJOR = 75,
     CUDA_COMPUTE_CAPABILITY_MINOR = 76,
     CUDA_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR = 81,
@@ -40,6 +41,9 @@ struct cuda_function {
     const struct cuda_kernel *kernel;
     CUfunction function;
     size_t shared_bytes; /* dynamic shared memory that has been asked for by attribute */
+    int blocks;  /* that a multiprocessor holds at once, of `threads` threads with `block_bytes` of dynamic shared memory */
+    int threads; /* 0: the driver has not been asked */
+    size_t block_bytes;
 };
 
 struct cuda_module {
@@ -72,6 +76,10 @@ struct cuda_device {
     int capturing;       /* a graph is being captured: nothing may wait */
     int waiting;         /* each launch is waited for, so that what fails has a name; else it shows at a later wait */
     void *overlay;       /* what an overlay keeps with its device (cudnn/); NULL: none */
+
+    int multiprocessor_threads;     /* the most that one holds; 0: not known */
+    struct osp_occupancy occupancy; /* of the launch with the most threads since it was last asked for */
+    double most_threads;            /* of that launch */
 };
 
 static inline struct cuda_device *cuda_of(struct osp_device *device) { return (struct cuda_device *)device; }
@@ -89,6 +97,7 @@ osp_status cuda_enter(const struct cuda_device *device);
 /* The function of a kernel, from the cache or loaded; module.c. */
 osp_status cuda_function(struct cuda_device *device, const struct cuda_kernel *kernel, struct cuda_function **out);
 void cuda_modules_unload(struct cuda_device *device);
+void cuda_occupancy(struct osp_device *device, struct osp_occupancy *out); /* as struct osp_backend has it */
 
 /* stage.c: copies between host memory of any kind and the device, through pinned memory. */
 osp_status cuda_stages_open(struct cuda_device *device);

@@ -113,6 +113,8 @@ static osp_status describe(struct cuda_device *device, const char *driver_name)
         status = ask(device, CUDA_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR, &shared_all);
     if (!status)
         status = ask(device, CUDA_L2_CACHE_SIZE, &l2);
+    if (!status)
+        status = ask(device, CUDA_MAX_THREADS_PER_MULTIPROCESSOR, &device->multiprocessor_threads);
     if (status)
         return status;
     limits->shared_per_block = (size_t)shared;

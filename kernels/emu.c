@@ -158,6 +158,9 @@ static CUresult device_attribute(int *value, CUdevice_attribute attribute, CUdev
     case CUDA_L2_CACHE_SIZE:
         *value = L2_BYTES;
         return 0;
+    case CUDA_MAX_THREADS_PER_MULTIPROCESSOR:
+        *value = 0;
+        return 0;
     default:
         return EMU_INVALID_VALUE;
     }
@@ -206,6 +209,12 @@ static CUresult module_function(CUfunction *function, CUmodule module, const cha
 static CUresult function_attribute(CUfunction function, CUfunction_attribute attribute, int value)
 {
     return EMU(set_dynamic_shared((const char *)function, (size_t)value));
+}
+/* Its functions have no registers, which would bound them: it is not known. */
+static CUresult function_blocks(int *blocks, CUfunction function, int threads, size_t shared_bytes)
+{
+    *blocks = 0;
+    return 0;
 }
 static CUresult launch(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                        unsigned block_z, unsigned shared_bytes, CUstream stream, void **arguments, void **extra)
@@ -305,6 +314,7 @@ static const struct cuda_driver table = {
     .cuModuleUnload = module_unload,
     .cuModuleGetFunction = module_function,
     .cuFuncSetAttribute = function_attribute,
+    .cuOccupancyMaxActiveBlocksPerMultiprocessor = function_blocks,
     .cuLaunchKernel = launch,
     .cuMemGetInfo = memory_info,
     .cuMemAlloc = memory_alloc,

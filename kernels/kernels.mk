@@ -75,7 +75,7 @@ $(FATBINS)/%.fatbin: %.cu
 $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(addprefix $(BUILD)/tests/,test_cuda_faults.o cudnn_fake.o test_estimate.o test_ladder_tool.o): CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
+$(BUILD)/kernels/%.o $(BUILD)/tests/gpu/%.o $(addprefix $(BUILD)/tests/,test_cuda_faults.o cudnn_fake.o test_estimate.o test_ladder_tool.o test_measure.o): CPPFLAGS += -DCUDA_NVCC='"$(CUDA_NVCC)"'
 
 $(BUILD)/tests/test_driver_header.o $(BUILD)/tests/test_sass.o: CPPFLAGS += $(CUDA_HEADERS)
 

@@ -95,14 +95,48 @@ void cuda_modules_unload(struct cuda_device *device)
     free(device->functions);
 }
 
+/* Keeps how this launch fills the device, if it is the largest since that was last asked for. */
+static osp_status note_occupancy(struct cuda_device *device, struct cuda_function *function, const unsigned grid[3], int threads,
+                                 size_t shared_bytes)
+{
+    enum { WARP = 32 };
+    const double blocks = (double)grid[0] * grid[1] * grid[2];
+    if (blocks * threads <= device->most_threads)
+        return OSP_OK;
+    if (function->threads != threads || function->block_bytes != shared_bytes) {
+        osp_status status = CUDA_DO(device, function->kernel->name, cuOccupancyMaxActiveBlocksPerMultiprocessor,
+                                    &function->blocks, function->function, threads, shared_bytes);
+        if (status)
+            return status;
+        function->threads = threads;
+        function->block_bytes = shared_bytes;
+    }
+    const double at_once = (double)function->blocks * device->limits.multiprocessors;
+    const int warps = (threads + WARP - 1) / WARP, most_warps = device->multiprocessor_threads / WARP;
+    device->most_threads = blocks * threads;
+    device->occupancy = (struct osp_occupancy){0};
+    if (at_once > 0 && most_warps > 0)
+        device->occupancy = (struct osp_occupancy){blocks / at_once, (double)function->blocks * warps / most_warps};
+    return OSP_OK;
+}
+
+void cuda_occupancy(struct osp_device *opaque, struct osp_occupancy *out)
+{
+    struct cuda_device *device = cuda_of(opaque);
+    *out = device->occupancy;
+    device->occupancy = (struct osp_occupancy){0};
+    device->most_threads = 0;
+}
+
 osp_status cuda_launch(struct osp_device *opaque, const struct cuda_kernel *kernel, const unsigned grid[3],
                        const unsigned block[3], size_t shared_bytes, void **arguments)
 {
     struct cuda_device *device = cuda_of(opaque);
     struct cuda_function *function;
+    const uint64_t threads = (uint64_t)block[0] * block[1] * block[2];
     if (!grid[0] || !grid[1] || !grid[2])
         return OSP_OK;
-    if ((uint64_t)block[0] * block[1] * block[2] > (uint64_t)kernel->threads)
+    if (threads > (uint64_t)kernel->threads)
         return osp_fail(OSP_UNAVAILABLE, "%s: kernel %s: a block of %ux%ux%u threads; its bound is %d", device->backend,
                         kernel->name, block[0], block[1], block[2], kernel->threads);
     osp_status status = cuda_enter(device);
@@ -115,6 +149,8 @@ osp_status cuda_launch(struct osp_device *opaque, const struct cuda_kernel *kern
             function->shared_bytes = shared_bytes;
     }
     if (status || device->rehearsing)
+        return status;
+    if (!device->capturing && (status = note_occupancy(device, function, grid, (int)threads, shared_bytes)))
         return status;
     status = CUDA_DO(device, kernel->name, cuLaunchKernel, function->function, grid[0], grid[1], grid[2], block[0], block[1],
                      block[2], (unsigned)shared_bytes, device->compute, arguments, NULL);

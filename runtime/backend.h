@@ -133,6 +133,12 @@ struct osp_counter {
     void (*clear)(struct osp_device *);
 };
 
+/* How what was launched fills a GPU; 0: not known. */
+struct osp_occupancy {
+    double waves; /* thread blocks over as many as the device holds at once */
+    double warps; /* that a multiprocessor holds of it at once, over the most that it can hold, 0..1 */
+};
+
 /* A file of kernels for GPUs that the program holds, as nvcc's fat binary. */
 struct osp_code {
     const char *file; /* its source: "kernels/conv2d/01_naive.cu" */
@@ -150,6 +156,8 @@ struct osp_backend {
     const struct osp_capture *capture; /* NULL: cannot record */
     const struct osp_counter *counter; /* NULL: counts nothing */
     int (*code)(int i, struct osp_code *out); /* 1, or 0 past the last file; NULL: it holds none */
+    /* Of the launch with the most threads since the last call. NULL: not known. */
+    void (*occupancy)(struct osp_device *, struct osp_occupancy *out);
     const struct osp_ladder *ops[OSP_OP_COUNT]; /* NULL: not here */
     int (*threads)(const struct osp_device *);      /* what runs, for provenance */
     const char *(*isa)(const struct osp_device *);

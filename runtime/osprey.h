@@ -200,6 +200,9 @@ struct osp_line {
     double macs_done;    /* the same for the rows that the last run really had; equals macs where no count is involved */
     double bytes;        /* inputs, weights and outputs, each once */
     double seconds;      /* of the last run; 0 before the first */
+    /* Of the node's launch with the most threads, on a GPU; 0 where that is not known, as of a library's kernels: */
+    double waves;        /* thread blocks over as many as the device holds at once */
+    double occupancy;    /* warps that a multiprocessor holds at once over the most that it can hold, 0..1 */
 };
 
 struct osp_plan;

@@ -417,6 +417,8 @@ void osp_plan_line(const struct osp_plan *plan, int i, struct osp_line *out)
     out->macs_done = node->macs * rows_done(plan, i);
     out->bytes = node->bytes;
     out->seconds = node->seconds;
+    out->waves = node->occupancy.waves;
+    out->occupancy = node->occupancy.warps;
 }
 
 int osp_plan_rung(const struct osp_plan *plan, int i, int rung, const char **name, const char **refusal)

@@ -58,6 +58,7 @@ struct osp_plan_node {
     char kernel_name[64];  /* "cpu/conv2d/tile" */
     char shape[80];
     double macs, bytes, seconds;
+    struct osp_occupancy occupancy; /* of the last run, where the backend knows it */
 };
 
 /* Nodes first..end-1, which run one after the other for a slice of the batch, then for the next one. */

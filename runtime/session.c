@@ -296,8 +296,8 @@ static int next_step(const struct osp_plan *plan, struct step *step)
     return 1;
 }
 
-/* Starts every node. marks: with a time mark behind each. */
-static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan, int marks)
+/* Starts every node. marks: with a time mark behind each, and asking how each fills the device. */
+static osp_status start_nodes(struct osp_session *s, struct osp_plan *plan, int marks)
 {
     struct osp_call room;
     for (struct step step = {0}; next_step(plan, &step);) {
@@ -307,6 +307,8 @@ static osp_status start_nodes(struct osp_session *s, const struct osp_plan *plan
             return osp_fail(status, "%s: %s", s->graph->nodes[step.node].name, osp_message());
         if (marks && (status = s->backend->clock->mark(s->device, step.mark)))
             return status;
+        if (marks && s->backend->occupancy)
+            s->backend->occupancy(s->device, &plan->nodes[step.node].occupancy);
     }
     return OSP_OK;
 }

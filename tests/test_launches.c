@@ -1,5 +1,6 @@
 /* What a rung asks of the driver while it runs: to launch, and to fill. Nothing is copied, allocated or waited for; no host round
- * trip lies between a network's layers, and nms of thousands of boxes is one chain of launches. */
+ * trip lies between a network's layers, and nms of thousands of boxes is one chain of launches. And how full of its largest
+ * launch the device is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@
 
 #include "kernels/cuda.h"
 #include "tools/ladder/climb.h"
+
+typedef osp_status rung_function(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state);
 
 static const char *asked; /* first, of what a rung may not ask for */
 
@@ -31,12 +34,21 @@ static struct cuda_driver strict = {
 static const struct cuda_driver *driver;
 static const struct osp_kernel *rung;
 static int launches;
+static double most_threads, most_blocks; /* of the largest launch */
+static unsigned most_block;              /* threads of one of its blocks */
 
 static CUresult count_launch(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                              unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream, void **arguments,
                              void **extra)
 {
+    const double blocks = (double)grid_x * grid_y * grid_z;
+    const unsigned block = block_x * block_y * block_z;
     launches++;
+    if (blocks * block > most_threads) {
+        most_threads = blocks * block;
+        most_blocks = blocks;
+        most_block = block;
+    }
     return driver->cuLaunchKernel(function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared_bytes, stream, arguments,
                                   extra);
 }
@@ -61,12 +73,12 @@ static osp_status run_strictly(struct osp_device *device, const struct osp_call 
 }
 
 /* Returns how many launches the rung took; 0 where it refuses. */
-static int climb_strictly(const struct problem *problem, const struct osp_kernel *kernel, struct osp_device *device,
-                          void *const reference[OSP_MAX_OUTPUTS])
+static int climb_by(rung_function *run, const struct problem *problem, const struct osp_kernel *kernel, struct osp_device *device,
+                    void *const reference[OSP_MAX_OUTPUTS])
 {
     struct osp_kernel guarded = *kernel;
     struct climb climb;
-    guarded.run = run_strictly;
+    guarded.run = run;
     rung = kernel;
     osp_status status = climb_run(problem, climb_backend("emu"), device, &guarded, reference, false, &climb);
     if (status || asked)
@@ -78,7 +90,7 @@ static int climb_strictly(const struct problem *problem, const struct osp_kernel
     return launches;
 }
 
-static int ladder_strictly(enum osp_op op, const char *shape)
+static int ladder_by(rung_function *run, enum osp_op op, const char *shape)
 {
     const struct osp_backend *emu = climb_backend("emu");
     struct osp_device *device;
@@ -89,7 +101,7 @@ static int ladder_strictly(enum osp_op op, const char *shape)
     assert_int_equal(climb_reference(&problem, reference), OSP_OK);
     assert_int_equal(emu->open(&(struct osp_device_options){0}, &device), OSP_OK);
     for (int i = 0; i < emu->ops[op]->count; i++) {
-        last = climb_strictly(&problem, emu->ops[op]->rungs[i], device, reference);
+        last = climb_by(run, &problem, emu->ops[op]->rungs[i], device, reference);
         print_message("%s %s %s: %d launches\n", osp_op_name(op), problem.shape, emu->ops[op]->rungs[i]->name, last);
     }
     emu->close(device);
@@ -110,15 +122,59 @@ static void every_rung_only_launches(void **state)
                                                     [OSP_rpn_decode] = "1x50x68x3,1000", [OSP_box_decode] = "1x150,91"};
     for (int op = 0; op < OSP_OP_COUNT; op++) {
         assert_non_null(small[op]);
-        ladder_strictly((enum osp_op)op, small[op]);
+        ladder_by(run_strictly, (enum osp_op)op, small[op]);
     }
 }
 
 /* As many boxes as R50-FPN proposes at 800x1088: order (2), two rounds of comparisons and a sweep, the rows. */
-static void nms_never_waits(void **state) { assert_int_equal(ladder_strictly(OSP_nms, "1x4663,1000"), 2 + 2 * 2 + 1); }
+static void nms_never_waits(void **state) { assert_int_equal(ladder_by(run_strictly, OSP_nms, "1x4663,1000"), 2 + 2 * 2 + 1); }
+
+/* ---- How full the device is ----------------------------------------------------------------------- */
+
+enum { AT_ONCE = 3, MULTIPROCESSORS = 28, WARPS = 48 }; /* what the driver says of every kernel, and of its device */
+
+static CUresult say_blocks(int *blocks, CUfunction function, int threads, size_t shared_bytes)
+{
+    *blocks = AT_ONCE;
+    return 0;
+}
+
+/* Runs the rung, and compares what the device says with the launches that were seen. */
+static osp_status run_filling(struct osp_device *device, const struct osp_call *call, struct osp_node_state *state)
+{
+    struct cuda_device *cuda = cuda_of(device);
+    struct cuda_driver table = *cuda->driver;
+    struct osp_occupancy found, none;
+    driver = cuda->driver;
+    table.cuLaunchKernel = count_launch;
+    table.cuOccupancyMaxActiveBlocksPerMultiprocessor = say_blocks;
+    cuda->driver = &table;
+    cuda->limits.multiprocessors = MULTIPROCESSORS;
+    cuda->multiprocessor_threads = 32 * WARPS;
+    cuda_occupancy(device, &none); /* forgets what the rung before launched */
+    launches = 0;
+    most_threads = 0;
+    osp_status status = rung->run(device, call, state);
+    cuda_occupancy(device, &found);
+    cuda_occupancy(device, &none);
+    cuda->driver = driver;
+    assert_true(most_threads > 0);
+    assert_float_equal(found.waves, most_blocks / (AT_ONCE * MULTIPROCESSORS), 1e-9);
+    assert_float_equal(found.warps, AT_ONCE * ((most_block + 31) / 32) / (double)WARPS, 1e-9);
+    assert_true(none.waves == 0 && none.warps == 0);
+    return status;
+}
+
+static void the_largest_launch_fills_the_device(void **state)
+{
+    ladder_by(run_filling, OSP_conv2d, "1x20x24x64,64,3,1");
+    ladder_by(run_filling, OSP_nms, "1x1000,300");
+    ladder_by(run_filling, OSP_softmax, "150x91");
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_rung_only_launches), cmocka_unit_test(nms_never_waits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_rung_only_launches), cmocka_unit_test(nms_never_waits),
+                                       cmocka_unit_test(the_largest_launch_fills_the_device)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,6 +268,42 @@ static void columns_that_cannot_be(void **state)
 }
 
 /* The emulator is timed by the device's clock, and said to be no GPU. A graph has no layers, and one stage. */
+/* On the driver that interprets PTX: it knows the kernels' registers, and so how many blocks a multiprocessor would hold. The
+ * emulator does not, and a CPU has none. */
+static void layers_say_how_they_fill_a_gpu(void **state)
+{
+    struct rig rig;
+    struct measure_options options = quick();
+    struct study read;
+    int w;
+    options.most = options.least = 1;
+    begin(&rig, &options);
+    add_column(&rig, "emu");
+    add_column(&rig, "cpu");
+    if (*CUDA_NVCC)
+        add_column(&rig, "cuda:driver=ptx");
+    else
+        print_message("NOT RUN on the PTX driver: the program holds no kernels, for want of nvcc\n");
+    must(measure_add_work(rig.m, "1 picture", "single", &(struct work){.min_size = 64, .max_size = 64}, &w));
+    must(measure_run(rig.m));
+    must(study_save(&rig.study, at("study.json")));
+    must(study_load(at("study.json"), &read));
+    for (int c = 0; c < read.column_count; c++) {
+        const struct cell *cell = &read.columns[c].cells[w];
+        assert_null(read.columns[c].failure);
+        assert_true(cell->layer_count > 0);
+        for (int i = 0; i < cell->layer_count; i++) {
+            const struct layer *layer = &cell->layers[i];
+            if (c < 2)
+                assert_true(isnan(layer->waves) && isnan(layer->occupancy));
+            else
+                assert_true(layer->waves > 0 && layer->occupancy > 0 && layer->occupancy <= 1);
+        }
+    }
+    study_free(&read);
+    end(&rig);
+}
+
 static void emulated_columns(void **state)
 {
     struct rig rig;
@@ -343,6 +379,7 @@ int main(void)
         cmocka_unit_test_teardown(a_slow_column_has_one_run, scratch_empty),
         cmocka_unit_test_teardown(columns_that_cannot_be, scratch_empty),
         cmocka_unit_test_teardown(emulated_columns, scratch_empty),
+        cmocka_unit_test_teardown(layers_say_how_they_fill_a_gpu, scratch_empty),
         cmocka_unit_test(rooflines),
     };
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);

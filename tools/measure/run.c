@@ -102,7 +102,8 @@ static osp_status make_stages(struct cell *cell, const struct tally *tally, bool
 
 static osp_status fill_layer(struct layer *layer, const struct osp_line *line)
 {
-    layer->waves = layer->occupancy = NAN;
+    layer->waves = line->waves > 0 ? line->waves : NAN;
+    layer->occupancy = line->occupancy > 0 ? line->occupancy : NAN;
     osp_status status = copy_text(line->node, &layer->node);
     if (!status)
         status = copy_text(line->stage, &layer->stage);

@@ -34,8 +34,9 @@ struct stage {
 struct layer {
     char *node, *stage, *op, *kernel, *shape, *precision;
     double macs, macs_done, bytes;
-    double waves;     /* thread blocks over as many as the device holds at once; NaN where unknown, and for a CPU */
-    double occupancy; /* warps that a multiprocessor holds of this kernel over the most it can hold, 0..1; NaN likewise */
+    /* of its launch with the most threads; NaN where unknown, and for a CPU */
+    double waves;     /* thread blocks over as many as the device holds at once */
+    double occupancy; /* warps that a multiprocessor holds of it over the most it can hold, 0..1 */
     struct samples seconds;
 };
 
