@@ -169,6 +169,24 @@ static void demands(void **state)
     close_to(d.issued, WARPS * (300 * 10 + 10));
 }
 
+/* A loop of 100 instructions that loads 64 bytes, or of 40 that loads none: the bytes counted say how often which. */
+static void between_ways(void **state)
+{
+    enum { WARPS = 2, TURNS = 8 };
+    static const int read[] = {0, 16, 64, 100}, a_turn[] = {40, 55, 100, 100};
+    struct osp_kernel_counts counts = {.kernel = "skips", .launches = 1, .blocks = 1, .threads = WARPS * 32};
+    struct sass_kernel code = {.arch = 80, .registers = 100, .all.count = 110};
+    struct demand d;
+    counts.shared.read = WARPS * 32 * TURNS * 16;
+    code.loop.count = 100, code.loop.lds_bytes = 16, code.loop.ldg_bytes = 64;
+    code.lean.count = 40, code.lean.lds_bytes = 16;
+    for (int i = 0; i < 4; i++) {
+        counts.global.read = WARPS * 32 * TURNS * read[i];
+        demand_of_kernel(&counts, &code, OSP_PRECISION_F32, 77, &d);
+        close_to(d.issued, WARPS * (TURNS * a_turn[i] + 10));
+    }
+}
+
 /* What is put together from loads and machine code is the work that the op has: a shape without ragged ends. Loads of what is not
  * multiplied are taken for more of it: in conv2d's `register` those of the windows' ends, nearly half. */
 static void adds_up(void **state)
@@ -248,8 +266,9 @@ static void network(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formula),   cmocka_unit_test(tensor_cores), cmocka_unit_test(limits),  cmocka_unit_test(names),
-        cmocka_unit_test(published), cmocka_unit_test(demands),      cmocka_unit_test(adds_up), cmocka_unit_test(network),
+        cmocka_unit_test(formula),      cmocka_unit_test(tensor_cores), cmocka_unit_test(limits),
+        cmocka_unit_test(names),        cmocka_unit_test(published),    cmocka_unit_test(demands),
+        cmocka_unit_test(between_ways), cmocka_unit_test(adds_up),      cmocka_unit_test(network),
     };
     process_find(argv[0]);
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);

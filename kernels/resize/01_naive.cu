@@ -2,7 +2,7 @@
  *
  * CHANGE  the definition: one thread for each output pixel normalises its four neighbours and mixes them
  * FASTER  neighbouring threads take neighbouring columns
- * LIMIT   divisions: twelve bytes a pixel, each divided by 255 and by std
+ * LIMIT   divisions: twelve bytes a pixel, each divided by 255 and by std; three of 64 bits find a thread's place
  * NEEDS   any shape
  */
 #include "kernels/resize/resize.h"
@@ -17,10 +17,11 @@ CUDA_KERNEL(resize_naive, BLOCK, const uint8_t *pixels, /* bytes */
     int64_t i = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
     if (i >= count)
         return;
-    const int64_t *image = images + i / w / h * OSP_IMAGE_FIELDS;
+    struct resize_image image = resize_image_of(images + i / w / h * OSP_IMAGE_FIELDS);
+    int row = (int)(i / w % h), column = (int)(i % w);
     auto worth = [&](int byte, int c) { return resize_normalised(attrs, byte, c); };
     auto pair = [&](int64_t at, const struct resize_tap &u) { return resize_bytes(pixels + at, u); };
-    resize_pixel(image, (int)(i / w % h), (int)(i % w), y + i * 3, worth, pair);
+    resize_pixel(image, row, column, resize_column(image, column), y + i * 3, worth, pair);
 }
 
 #if CUDA_HOST

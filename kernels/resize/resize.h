@@ -59,19 +59,37 @@ CUDA_DEVICE struct resize_pair resize_bytes(const uint8_t *row, const struct res
     return pair;
 }
 
-/* Output pixel (y, x) of one image: all three channels. worth(byte, c) is the normalised value of a byte; pair(at, u) are the
- * pixels that u names of the row that starts at byte `at` of the pixels of all images. */
-template <class Worth, class Pair>
-CUDA_DEVICE void resize_pixel(const int64_t *image, int y, int x, float out[3], const Worth &worth, const Pair &pair)
+/* One image, of the rows of `images`. */
+struct resize_image {
+    int64_t offset; /* of its bytes */
+    int h, w, resized_h, resized_w;
+};
+
+CUDA_DEVICE struct resize_image resize_image_of(const int64_t *row)
 {
-    int resized_h = (int)image[OSP_IMAGE_RESIZED_H], resized_w = (int)image[OSP_IMAGE_RESIZED_W], w = (int)image[OSP_IMAGE_W];
-    if (y >= resized_h || x >= resized_w) {
+    return {row[OSP_IMAGE_OFFSET], (int)row[OSP_IMAGE_H], (int)row[OSP_IMAGE_W], (int)row[OSP_IMAGE_RESIZED_H],
+            (int)row[OSP_IMAGE_RESIZED_W]};
+}
+
+/* Where column x looks; nowhere, past the image's edge. */
+CUDA_DEVICE struct resize_tap resize_column(const struct resize_image &image, int x)
+{
+    return x < image.resized_w ? resize_tap_of(x, image.w, image.resized_w) : resize_tap{0, 0, 0, 0};
+}
+
+/* Output pixel (y, x) of one image: all three channels. u: of column x; worth(byte, c) is the normalised value of a byte;
+ * pair(at, u) are the pixels that u names of the row that starts at byte `at` of the pixels of all images. */
+template <class Worth, class Pair>
+CUDA_DEVICE void resize_pixel(const struct resize_image &image, int y, int x, const struct resize_tap &u, float out[3],
+                              const Worth &worth, const Pair &pair)
+{
+    if (y >= image.resized_h || x >= image.resized_w) {
         out[0] = out[1] = out[2] = 0;
         return;
     }
-    struct resize_tap v = resize_tap_of(y, (int)image[OSP_IMAGE_H], resized_h), u = resize_tap_of(x, w, resized_w);
-    struct resize_pair upper = pair(image[OSP_IMAGE_OFFSET] + (int64_t)v.near * w * 3, u);
-    struct resize_pair lower = pair(image[OSP_IMAGE_OFFSET] + (int64_t)v.far * w * 3, u);
+    struct resize_tap v = resize_tap_of(y, image.h, image.resized_h);
+    struct resize_pair upper = pair(image.offset + (int64_t)v.near * image.w * 3, u);
+    struct resize_pair lower = pair(image.offset + (int64_t)v.far * image.w * 3, u);
 #pragma unroll
     for (int c = 0; c < 3; c++) {
         float a = worth(upper.near[c], c) * u.near_share + worth(upper.far[c], c) * u.far_share;
@@ -79,5 +97,21 @@ CUDA_DEVICE void resize_pixel(const int64_t *image, int y, int x, float out[3], 
         out[c] = a * v.near_share + b * v.far_share;
     }
 }
+
+/* The tile of a block, from rung `table` on: a lane takes a column, and each warp every eighth row. */
+constexpr int RESIZE_COLUMNS = 32, RESIZE_WARPS = 8, RESIZE_BLOCK = 32 * RESIZE_WARPS, RESIZE_ROWS = 4 * RESIZE_WARPS;
+
+#if CUDA_HOST
+static inline dim3 resize_grid(const struct osp_call *call)
+{
+    const int64_t *dim = call->out[0].shape.dim;
+    return {cuda_blocks(dim[2], RESIZE_COLUMNS), cuda_blocks(dim[1], RESIZE_ROWS), (unsigned)dim[0]};
+}
+
+static inline const char *resize_refuses(const struct osp_device *, const struct osp_call *call)
+{
+    return cuda_grid_refuses(call->dims.w, cuda_blocks(call->dims.h, RESIZE_ROWS), call->in[OSP_RESIZE_IMAGES].shape.dim[0]);
+}
+#endif
 
 #endif

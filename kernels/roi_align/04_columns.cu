@@ -31,7 +31,7 @@ template <class V> CUDA_DEVICE void load(column<V> &it, int at, const V *const t
                 there = true;
             }
         if (!there)
-            it.of[i] = row[i] < 0 ? V{} : top[i][(int64_t)at * c];
+            it.of[i] = row[i] < 0 ? V{} : roi_load(top[i] + (int64_t)at * c);
     }
 }
 

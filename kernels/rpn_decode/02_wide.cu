@@ -37,7 +37,8 @@ CUDA_KERNEL(rpn_decode_wide, BLOCK, struct rpn_decode_operands o)
 #if CUDA_HOST
 static const char *refuses(const struct osp_device *, const struct osp_call *call)
 {
-    return call->in[OSP_RPN_DECODE_SCORES].shape.dim[0] <= 65535 ? nullptr : "a grid has at most 65535 images";
+    const int64_t *dim = call->in[OSP_RPN_DECODE_SCORES].shape.dim;
+    return cuda_grid_refuses(dim[1], dim[0], 1);
 }
 
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *)

@@ -9,15 +9,11 @@ struct upsample_shape {
     float scale_h, scale_w; /* top over lateral, in f32 as torch has it */
 };
 
-/* Of pixel number `pixel` of all images, the pixel of the coarser maps. */
-CUDA_DEVICE int64_t upsample_from(const struct upsample_shape &s, int64_t pixel)
+/* The coarser map's row (or column), of `length`, for one of the finer map's. */
+CUDA_DEVICE int upsample_from(int at, float scale, int length)
 {
-    int column = (int)(pixel % s.w), row = (int)(pixel / s.w % s.h);
-    int64_t image = pixel / s.w / s.h;
-    int from_row = (int)((float)row * s.scale_h), from_column = (int)((float)column * s.scale_w);
-    from_row = from_row < s.top_h - 1 ? from_row : s.top_h - 1;
-    from_column = from_column < s.top_w - 1 ? from_column : s.top_w - 1;
-    return (image * s.top_h + from_row) * s.top_w + from_column;
+    int from = (int)((float)at * scale);
+    return from < length - 1 ? from : length - 1;
 }
 
 #if CUDA_HOST

@@ -37,6 +37,18 @@ static double turns_of(const struct osp_kernel_counts *c, const struct sass_kern
     return each ? bytes / (warps * WARP * each) : 1;
 }
 
+/* Instructions of one turn. Where the ways round a loop that shared memory feeds differ in what they load from global memory,
+ * the loads that were counted say how often which is gone: a way between the longest and the leanest, in proportion. */
+static double turn_of(const struct osp_kernel_counts *c, const struct sass_kernel *code, double warps, double turns)
+{
+    const struct sass_mix *most = &code->loop, *least = &code->lean;
+    double each = turns > 0 ? (double)c->global.read / (warps * WARP * turns) : 0;
+    if (!most->lds_bytes || most->of[SASS_MMA] || least->ldg_bytes >= most->ldg_bytes)
+        return most->count;
+    double part = (each - least->ldg_bytes) / (most->ldg_bytes - least->ldg_bytes);
+    return least->count + fmin(fmax(part, 0), 1) * (most->count - least->count);
+}
+
 /* Instructions that a warp executes outside the loop. Where the loop is not what feeds it, all on the way through the kernel;
  * else no more than are there, of which it takes one of several ways, and some ten for each request that the loop does not make.
  */
@@ -61,7 +73,7 @@ void demand_of_kernel(const struct osp_kernel_counts *c, const struct sass_kerne
                            .registers = code->registers,
                            .shared_bytes = code->shared_bytes + (int)c->dynamic_shared,
                            .ffma = warps_a_block * turns * code->loop.of[SASS_FFMA],
-                           .issued = warps_a_block * (turns * code->loop.count + outside_of(c, code, warps, turns)),
+                           .issued = warps_a_block * (turns * turn_of(c, code, warps, turns) + outside_of(c, code, warps, turns)),
                            .passes = (double)c->shared.units / blocks,
                            .lines = (double)c->global.lines / blocks,
                            .bytes = (double)c->global.once * SECTOR / blocks,

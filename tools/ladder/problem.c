@@ -194,6 +194,7 @@ static bool make_roi_align(struct problem *p, const int64_t *n)
 
 static bool make_resize(struct problem *p, const int64_t *n)
 {
+    enum { MULTIPLE = 32 };
     const int64_t each = n[1] * n[2] * 3;
     uint8_t *pixels = room_for(p, OSP_RESIZE_PIXELS, OSP_U8, shape_of(n[0] * each, 0, 0, 0));
     uint64_t seed = 3;
@@ -201,6 +202,9 @@ static bool make_resize(struct problem *p, const int64_t *n)
         pixels[i] = (uint8_t)next_value(&seed, 0, 255);
     if (!pixels || !pictures(p, OSP_RESIZE_IMAGES, n[0], n[3], n[4]))
         return false;
+    /* Padded as the input of a network is. */
+    p->call.dims.h = (p->call.dims.h + MULTIPLE - 1) / MULTIPLE * MULTIPLE;
+    p->call.dims.w = (p->call.dims.w + MULTIPLE - 1) / MULTIPLE * MULTIPLE;
     int64_t *row = p->call.in[OSP_RESIZE_IMAGES].data;
     for (int64_t i = 0; i < n[0]; i++, row += OSP_IMAGE_FIELDS) {
         row[OSP_IMAGE_OFFSET] = i * each;

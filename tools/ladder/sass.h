@@ -17,7 +17,7 @@ enum sass_class {
     SASS_LDS,  /* shared memory to registers */
     SASS_LDSM, /* the same, a matrix at a time (ldmatrix) */
     SASS_STS,
-    SASS_LDG,    /* global memory to registers */
+    SASS_LDG,    /* global memory to registers; LD too, which may be of any memory */
     SASS_LDGSTS, /* global to shared memory (cp.async) */
     SASS_STG,
     SASS_LDL, /* local memory: spilled registers, and arrays that are indexed */
@@ -31,6 +31,7 @@ struct sass_mix {
     int count; /* instructions; no padding */
     int of[SASS_CLASSES];
     int lds_bytes, ldg_bytes, sts_bytes; /* that a lane moves by them, in all; LDSM with LDS, LDGSTS with LDG */
+    int flop;                            /* f32 operations of a lane, about: FFMA 2, FADD and FMUL 1, MMA 64 */
 };
 
 struct sass_kernel {
@@ -39,12 +40,14 @@ struct sass_kernel {
     int registers;    /* of a thread */
     int shared_bytes; /* static, of a block */
     struct sass_mix all;
-    /* Once round the loop that has the most FFMA and MMA of its own, not in loops within, by the way that has the most; of equal
-     * ways the longest, so the share is the least that it can be; of equal loops the shortest. Only loops that load count so;
-     * without any, the longest innermost loop; zeros: no loop. */
+    /* Once round the loop that has the most floating-point operations of its own, not in loops within, which count twice for they
+     * go round twice or more; by the way that has the most, of equal ways the longest, so the share is the least that it can be;
+     * of equal loops the one that loads more from global memory, then the shortest. Only loops that load count so; without any,
+     * the longest innermost loop; zeros: no loop. */
     struct sass_mix loop;
+    struct sass_mix lean; /* round the same loop by the way that loads least from global memory; of equal ways the longest */
     struct sass_mix once; /* from the first instruction to the exit by the way that has the most, every loop passed once */
-    size_t loop_at; /* byte offset of its first instruction in the kernel */
+    size_t loop_at;       /* byte offset of its first instruction in the kernel */
 };
 
 /* FFMA and MMA among the instructions, 0..1; 0 of an empty mix. */

@@ -1,4 +1,5 @@
 /* Instructions of 16 bytes: what each does, and which of them are the main loop. */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include "sass.h"
 
 enum { INSTRUCTION = 16, OPCODE = 0x1ff, NOP = 0x118 };
+enum { FEW = 16 }; /* fewer operations than one in so many instructions are a question about a number, not work with it */
+enum { FMUL = 0x020, FADD = 0x021, MMA_FLOP = 64 }; /* 16 x 8 x 8 products by 32 lanes, and as many sums */
 enum { BRANCH = 0x147, INDIRECT_BRANCH = 0x149, EXIT = 0x14d, RETURN = 0x150, UNIFORM_BRANCH = 0x547 /* all 12 bits */ };
 
 static const struct {
@@ -15,7 +18,7 @@ static const struct {
     int codes[2]; /* the low 9 bits */
 } classes[SASS_CLASSES] = {
     [SASS_FFMA] = {"FFMA", {0x023, 0x023}},     [SASS_MMA] = {"MMA", {0x03c, 0x037}}, [SASS_LDS] = {"LDS", {0x184, 0x184}},
-    [SASS_LDSM] = {"LDSM", {0x03b, 0x03b}},     [SASS_STS] = {"STS", {0x188, 0x188}}, [SASS_LDG] = {"LDG", {0x181, 0x181}},
+    [SASS_LDSM] = {"LDSM", {0x03b, 0x03b}},     [SASS_STS] = {"STS", {0x188, 0x188}}, [SASS_LDG] = {"LDG", {0x181, 0x180}},
     [SASS_LDGSTS] = {"LDGSTS", {0x1ae, 0x1ae}}, [SASS_STG] = {"STG", {0x186, 0x186}}, [SASS_LDL] = {"LDL", {0x183, 0x183}},
     [SASS_STL] = {"STL", {0x187, 0x187}},       [SASS_BAR] = {"BAR", {0x11d, 0x11d}}, [SASS_OTHER] = {"other", {-1, -1}},
 };
@@ -61,6 +64,7 @@ static void add(struct sass_mix *mix, const unsigned char *p)
     enum sass_class class = class_of(opcode(p));
     mix->count++;
     mix->of[class]++;
+    mix->flop += class == SASS_FFMA ? 2 : class == SASS_MMA ? MMA_FLOP : opcode(p) == FADD || opcode(p) == FMUL;
     if (class == SASS_LDS)
         mix->lds_bytes += width(p);
     if (class == SASS_LDSM)
@@ -96,19 +100,23 @@ static int closes(const unsigned char *code, size_t at, int arch, size_t *start)
     return 1;
 }
 
-static int work(const struct sass_mix *mix) { return mix->of[SASS_FFMA] + mix->of[SASS_MMA]; }
-
 /* Whether an instruction is for no lane but those whose predicate says so. Bits 12 to 14; 7 is always. */
 static int is_asked(const unsigned char *p) { return (word(p) >> 12 & 7) != 7 || (int)(word(p) & 0xfff) == UNIFORM_BRANCH; }
 
 /* Jumps that end a way. Not one out of the loop: that is of a lane that has parted from its warp, and is not taken here. */
 static int leaves(const unsigned char *p) { return opcode(p) == EXIT || opcode(p) == RETURN || opcode(p) == INDIRECT_BRANCH; }
 
-/* The way from an instruction on to the jump that closes the loop: the one with the most work, of equals the longest. */
+/* What makes one way better than another. */
+enum aim { MOST_WORK, FEWEST_LOADS };
+enum { NO_WAY = INT_MIN };
+
+/* The best way from an instruction on to the jump that closes the loop; of equals the longest. */
 struct way {
-    int work, count; /* work -1: there is none */
-    size_t next;     /* instruction */
+    int worth, count; /* worth NO_WAY: there is none */
+    size_t next;      /* instruction */
 };
+
+static int worth(const struct sass_mix *one, enum aim aim) { return aim == MOST_WORK ? one->flop : -one->ldg_bytes; }
 
 /* Marks what lies in loops within the loop, whose work is their own. 0: there are none. */
 static int mark_nested(const unsigned char *code, size_t start, size_t end, int arch, unsigned char *nested)
@@ -124,11 +132,11 @@ static int mark_nested(const unsigned char *code, size_t start, size_t end, int 
     return found;
 }
 
-/* What a warp executes that goes once round the loop from start to end by the way with the most work: a branch that it jumps over
- * is not in its way. Loops within are passed once, and their work does not count where `nested` marks them. With `whole` it is a
- * kernel, which ends where it is left. */
+/* What a warp executes that goes once round the loop from start to end by the best way: a branch that it jumps over is not in its
+ * way. Loops within are passed once, and their work does not count where `nested` marks them. With `whole` it is a kernel, which
+ * ends where it is left. */
 static struct sass_mix way_round(const unsigned char *code, size_t start, size_t end, int arch, struct way *ways,
-                                 const unsigned char *nested, bool whole)
+                                 const unsigned char *nested, bool whole, enum aim aim)
 {
     struct sass_mix mix = {0};
     size_t last = (end - start) / INSTRUCTION;
@@ -138,21 +146,21 @@ static struct sass_mix way_round(const unsigned char *code, size_t start, size_t
         int within = to > (int64_t)(i * INSTRUCTION) && to <= (int64_t)(end - start) && to % INSTRUCTION == 0;
         int jumps = i < last && within, stays = is_asked(p) || (!within && !leaves(p));
         const bool ends = i == last || (whole && leaves(p));
-        struct way way = {ends ? 0 : -1, 0, last + 1}, jump = {-1, 0, 0};
-        if (i < last && stays && ways[i + 1].work >= 0) /* also past an exit that only some lanes take */
-            way = (struct way){ways[i + 1].work, ways[i + 1].count, i + 1};
+        struct way way = {ends ? 0 : NO_WAY, 0, last + 1}, jump = {NO_WAY, 0, 0};
+        if (i < last && stays && ways[i + 1].worth != NO_WAY) /* also past an exit that only some lanes take */
+            way = (struct way){ways[i + 1].worth, ways[i + 1].count, i + 1};
         if (jumps)
             jump = ways[to / INSTRUCTION], jump.next = (size_t)to / INSTRUCTION;
-        if (jump.work > way.work || (jump.work == way.work && jump.work >= 0 && jump.count > way.count))
+        if (jump.worth > way.worth || (jump.worth == way.worth && jump.worth != NO_WAY && jump.count > way.count))
             way = jump;
         struct sass_mix one = {0};
         add(&one, p);
-        if (way.work >= 0 && !(nested && nested[i]))
-            way.work += work(&one);
+        if (way.worth != NO_WAY && !(nested && nested[i]))
+            way.worth += worth(&one, aim);
         way.count += one.count;
         ways[i] = way;
     }
-    if (ways[0].work >= 0)
+    if (ways[0].worth != NO_WAY)
         for (size_t i = 0; i <= last; i = ways[i].next)
             add(&mix, code + start + i * INSTRUCTION);
     return mix;
@@ -173,22 +181,27 @@ osp_status sass_mix_of(const unsigned char *code, size_t size, int arch, struct 
     unsigned char *nested = malloc(size / INSTRUCTION + 1);
     size_t start;
     int most = 0;
-    out->all = out->loop = out->once = (struct sass_mix){0};
+    out->all = out->loop = out->lean = out->once = (struct sass_mix){0};
     out->loop_at = 0;
     if (ways && size >= INSTRUCTION)
-        out->once = way_round(code, 0, size / INSTRUCTION * INSTRUCTION - INSTRUCTION, arch, ways, NULL, true);
+        out->once = way_round(code, 0, size / INSTRUCTION * INSTRUCTION - INSTRUCTION, arch, ways, NULL, true, MOST_WORK);
     for (size_t at = 0; ways && nested && at + INSTRUCTION <= size; at += INSTRUCTION) {
         add(&out->all, code + at);
         if (!closes(code, at, arch, &start))
             continue;
         int outer = mark_nested(code, start, at, arch, nested);
-        struct sass_mix loop = way_round(code, start, at, arch, ways, nested, false);
-        int done = loads(code, start, at) ? ways[0].work : 0;
-        /* Of equals the shorter, for the other is the same with questions asked; without work the longest that has none within.
-         */
-        if (done > most || (done == most && (done ? loop.count < out->loop.count : !outer && loop.count > out->loop.count))) {
+        struct sass_mix loop = way_round(code, start, at, arch, ways, nested, false, MOST_WORK);
+        int own = ways[0].worth == NO_WAY ? 0 : ways[0].worth;
+        int done = loads(code, start, at) && (int64_t)own * FEW >= loop.count ? own : 0;
+        /* A loop within goes round twice at least. Of equals the one that loads more from global memory, and then the shorter,
+         * for the other is the same with questions asked; without work the longest that has none within. */
+        const struct sass_mix *best = &out->loop;
+        int least = most && out->loop_at >= start ? 2 * most : most, more = loop.ldg_bytes - best->ldg_bytes;
+        if (done > least || (done == least &&
+                             (done ? more > 0 || (more == 0 && loop.count < best->count) : !outer && loop.count > best->count))) {
             most = done;
             out->loop = loop;
+            out->lean = way_round(code, start, at, arch, ways, NULL, false, FEWEST_LOADS);
             out->loop_at = start;
         }
     }
