@@ -66,7 +66,7 @@ static inline unsigned cuda_blocks(int64_t count, int64_t each) { return (unsign
 static inline const char *cuda_grid_refuses(int64_t x, int64_t y, int64_t z)
 {
     return y > 65535 || z > 65535 ? "a grid has at most 65535 rows, and as many images"
-           : x > INT32_MAX        ? "it counts the threads of a row in 32 bits"
+           : x > INT32_MAX        ? "it counts its threads in 32 bits"
                                   : nullptr;
 }
 #endif
