@@ -1,9 +1,9 @@
 /* softmax / warp
  *
- * CHANGE  one warp for each row, a class a lane; the largest is found by exchanging registers. An image is a row of the grid
+ * CHANGE  one warp for each row, a class a lane; the largest is found by exchanging registers
  * FASTER  a request of a warp is whole sectors, and each exponential is computed once, 32 at a time
  * LIMIT   the order of the sum: every lane adds all C exponentials in class order, one exchange each
- * NEEDS   at most 1024 classes: a lane keeps its exponentials in 32 registers; at most 65535 images
+ * NEEDS   at most 1024 classes: a lane keeps its exponentials in 32 registers
  */
 #include "kernels/device.h"
 
@@ -13,13 +13,13 @@ constexpr unsigned ALL = 0xffffffffu;
 CUDA_KERNEL(softmax_warp, BLOCK, const float *x, /* (N*T,C) */
             const int32_t *counts,               /* (N), or NULL */
             float *y,                            /* (N*T,C) */
-            int64_t t, int c)
+            int64_t rows, int64_t t, int c)
 {
-    int64_t i = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32, n = blockIdx.y, row = n * t + i;
+    int64_t row = (int64_t)blockIdx.x * WARPS + threadIdx.x / 32;
     int lane = threadIdx.x % 32;
-    if (i >= t)
+    if (row >= rows)
         return; /* the whole warp */
-    bool valid = !counts || i < counts[n];
+    bool valid = !counts || row % t < counts[row / t];
     const float *from = x + row * c;
     float kept[KEPT], most = -INFINITY, sum = 0;
 #pragma unroll
@@ -49,26 +49,18 @@ CUDA_KERNEL(softmax_warp, BLOCK, const float *x, /* (N*T,C) */
 }
 
 #if CUDA_HOST
-/* 1 where rows are not counted by image. */
-static int64_t images_of(const struct osp_call *call)
-{
-    const struct osp_shape *counts = &call->in[OSP_SOFTMAX_COUNTS].shape;
-    return counts->rank ? counts->dim[0] : 1;
-}
-
 static const char *refuses(const struct osp_device *, const struct osp_call *call)
 {
-    const int64_t *dim = call->in[OSP_SOFTMAX_X].shape.dim;
-    return dim[1] > 32 * KEPT ? "it keeps a row in registers, at most 1024 classes" : cuda_grid_refuses(1, images_of(call), 1);
+    return call->in[OSP_SOFTMAX_X].shape.dim[1] <= 32 * KEPT ? nullptr : "it keeps a row in registers, at most 1024 classes";
 }
 
 static osp_status run(struct osp_device *device, const struct osp_call *call, struct osp_node_state *)
 {
     const int64_t *dim = call->in[OSP_SOFTMAX_X].shape.dim;
-    int64_t n = images_of(call), t = n ? dim[0] / n : 0;
-    return launch_softmax_warp(device, {cuda_blocks(t, WARPS), (unsigned)n}, BLOCK, 0,
-                               (const float *)call->in[OSP_SOFTMAX_X].data, (const int32_t *)call->in[OSP_SOFTMAX_COUNTS].data,
-                               (float *)call->out[0].data, t, (int)dim[1]);
+    const struct osp_tensor *counts = &call->in[OSP_SOFTMAX_COUNTS];
+    int64_t t = counts->data ? dim[0] / counts->shape.dim[0] : dim[0];
+    return launch_softmax_warp(device, cuda_blocks(dim[0], WARPS), BLOCK, 0, (const float *)call->in[OSP_SOFTMAX_X].data,
+                               (const int32_t *)counts->data, (float *)call->out[0].data, dim[0], t, (int)dim[1]);
 }
 
 extern "C" const struct osp_kernel cuda_softmax_warp = {.name = "warp", .refuses = refuses, .run = run};
