@@ -85,18 +85,20 @@ osp_status network_open(const struct network *network, struct osp_model **model,
     return status;
 }
 
-/* Two sizes in the header changed, the header's length not. */
+/* The sizes and the number of proposals in the header changed, the header's length not. */
 osp_status network_open_small(struct osp_model **model)
 {
     size_t size;
     char *bytes = get_file(PHOTOS "demo.safetensors", &size);
     char *min_size = memmem(bytes, size, "\"min_size\":\"320\"", 16), *max_size = memmem(bytes, size, "\"max_size\":\"640\"", 16);
-    if (!min_size || !max_size) {
+    char *proposals = memmem(bytes, size, "\"rpn_post_nms_top_n\":\"300\"", 26);
+    if (!min_size || !max_size || !proposals) {
         free(bytes);
         return osp_fail(OSP_UNREADABLE, "demo.safetensors: its sizes are not those that this test changes");
     }
     memcpy(min_size, "\"min_size\":\"64\" ", 16);
     memcpy(max_size, "\"max_size\":\"64\" ", 16);
+    memcpy(proposals, "\"rpn_post_nms_top_n\":\"30\" ", 26);
     put_file(at("small.safetensors"), bytes, size);
     free(bytes);
     return osp_model_open(at("small.safetensors"), model);

@@ -8,11 +8,13 @@
 if [ "$1" = --one ]; then
     program=$2
     log=$LOGS/$(basename "$program")
+    begun=$(date +%s%N)
     if "$program" >"$log" 2>&1; then
         verdict=ok
     else
         verdict=FAILED
     fi
+    took=$((($(date +%s%N) - begun) / 100000000))
     good=$(grep -c '^\[       OK \]' "$log")
     bad=$(grep '^\[  FAILED  \] [a-z]' "$log" | sort -u | wc -l)
     idle=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
@@ -21,7 +23,8 @@ if [ "$1" = --one ]; then
         flock 9
         echo "$good $bad $idle" >>"$LOGS/counts"
         [ "$verdict" = FAILED ] && cat "$log"
-        printf '%-40s %s, %d tests%s\n' "$program" "$verdict" "$((good + bad))" "$([ "$idle" = 0 ] || echo ", $idle skipped")"
+        printf '%-40s %s, %d tests%s, %d.%d s\n' "$program" "$verdict" "$((good + bad))" "$([ "$idle" = 0 ] || echo ", $idle skipped")" \
+            "$((took / 10))" "$((took % 10))"
         [ "$verdict" = FAILED ] || grep '^NOT RUN' "$log" | awk '!said[$0]++ { print "    " $0 }'
     } 9>"$LOGS/lock"
     exit 0

@@ -328,6 +328,23 @@ static Worker *worker_number(int number)
     return w;
 }
 
+#ifdef EMU_ASAN
+/* Asked once of each OS thread: for the first one, the C library reads /proc/self/maps, which takes longer than most launches. */
+static void find_thread_stack(Worker &w)
+{
+    static __thread void *bottom;
+    static __thread size_t bytes;
+    if (!bottom) {
+        pthread_attr_t attributes;
+        pthread_getattr_np(pthread_self(), &attributes);
+        pthread_attr_getstack(&attributes, &bottom, &bytes);
+        pthread_attr_destroy(&attributes);
+    }
+    w.thread_stack = bottom;
+    w.thread_stack_bytes = bytes;
+}
+#endif
+
 static void run_blocks(Launch &launch, int number)
 {
     Worker &w = *worker_number(number);
@@ -344,10 +361,7 @@ static void run_blocks(Launch &launch, int number)
     w.failed = false;
     watchdog_enter(w);
 #ifdef EMU_ASAN
-    pthread_attr_t attributes;
-    pthread_getattr_np(pthread_self(), &attributes);
-    pthread_attr_getstack(&attributes, &w.thread_stack, &w.thread_stack_bytes);
-    pthread_attr_destroy(&attributes);
+    find_thread_stack(w);
 #endif
     for (;;) {
         unsigned i = launch.next.fetch_add(1, std::memory_order_relaxed);

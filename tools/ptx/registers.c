@@ -155,19 +155,21 @@ static void extend(struct life *life, uint32_t at)
     life->to = at > life->to ? at : life->to;
 }
 
+static void extend_set(struct liveness *v, const uint64_t *set, uint32_t at)
+{
+    for (uint32_t w = 0; w < v->words; w++)
+        for (uint64_t bits = set[w]; bits; bits &= bits - 1)
+            extend(&v->lives[w * 64 + (uint32_t)__builtin_ctzll(bits)], at);
+}
+
 static void find_lives(struct liveness *v)
 {
     for (uint32_t n = 0; n < v->locals; n++)
         v->lives[n] = (struct life){.vreg = v->vreg_of[n], .from = UINT32_MAX, .to = 0};
     for (uint32_t s = 0; s < v->count; s++) {
         const struct stretch *x = &v->stretches[s];
-        for (uint32_t n = 0; n < v->locals; n++) {
-            const size_t word = (size_t)s * v->words + n / 64;
-            if (v->in[word] >> n % 64 & 1)
-                extend(&v->lives[n], 2 * x->first);
-            if (v->out[word] >> n % 64 & 1)
-                extend(&v->lives[n], 2 * x->last + 1);
-        }
+        extend_set(v, v->in + (size_t)s * v->words, 2 * x->first);
+        extend_set(v, v->out + (size_t)s * v->words, 2 * x->last + 1);
         for (uint32_t i = x->first; i <= x->last; i++)
             for (uint32_t r = v->ref_of[i]; r < v->ref_of[i + 1]; r++)
                 if (v->local[v->d->refs[r].vreg] != UINT32_MAX)
