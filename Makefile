@@ -2,7 +2,7 @@
 # make check   installs what is missing, builds, runs every test
 # make         the same, and only builds build/osprey and build/libosprey.a
 # DEPS=0       never installs: says what is missing and stops
-# make SAN=1 check     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make SAN=1 check     the same tests under AddressSanitizer and UndefinedBehaviorSanitizer, but two that they would see nothing of
 # make CC=clang check  with clang
 # make check-kernels OP=scale   the CUDA kernels of an op, or without OP of all, on the emulator and on the PTX driver
 # make ptxas           registers and occupancy of the CUDA kernels; RELEASE=1: machine code for all architectures (kernels/kernels.mk)

@@ -68,9 +68,13 @@ CUDA_ARCH  := $(foreach a,75 80 90,-gencode arch=compute_$(a),code=compute_$(a))
               $(foreach c,$(CUDA_CODE),$(if $(filter $(lastword $(subst :, ,$(c))),$(CUDA_KNOWN)),-gencode arch=compute_$(subst :,$(comma)code=,$(c))))
 NVCCFLAGS  := -std=c++20 -O3 -fmad=false -no-compress -Werror all-warnings -I. -ccbin $(if $(findstring clang,$(CC)),g++,$(CXX))
 
+# What a fat binary is made of is noted for $(FATBINS) by that name, since one build says build/ and another the whole path.
 $(FATBINS)/%.fatbin: %.cu
 	@mkdir -p $(@D); echo "  NVCC  $<"
-	$(Q)$(NVCC) -fatbin $(NVCCFLAGS) $(CUDA_ARCH) -MMD -MP -MF $(@:%=%.d) -o $@ $<
+	$(Q)$(NVCC) -fatbin $(NVCCFLAGS) $(CUDA_ARCH) -MMD -MP -MT '$$(FATBINS)/$*.fatbin' -MF $(@:%=%.d) -o $@ $<
+ifneq ($(FATBINS),$(BUILD))
+-include $(shell find $(FATBINS) -name '*.fatbin.d' 2>/dev/null)
+endif
 
 $(BUILD)/%.image.o: kernels/image.c $(if $(NVCC),$(FATBINS)/%.fatbin)
 	$(Q)$(CC) $(CPPFLAGS) -DIMAGE=$(call image_name,$*) -DSOURCE='"$*.cu"' $(if $(NVCC),-DFATBIN='"$(FATBINS)/$*.fatbin"') $(CFLAGS) -c -o $@ $<
@@ -131,7 +135,7 @@ $(BUILD)/%.check.o: %.cu
 $(BUILD)/%.check.o: %.cpp
 	@mkdir -p $(@D); echo "  CXX   $< (checked)"
 	$(Q)$(CXX) $(CPPFLAGS) $(CHECK_FLAGS) -c -o $@ $<
-ifeq ($(SAN)$(filter $(BUILD),$(FATBINS))$(findstring clang,$(CC)),1)
+ifeq ($(SAN)$(filter $(BUILD),$(FATBINS))$(findstring clang,$(CC))$(wildcard $(FATBINS)/libosprey-emu-check.so),1$(FATBINS)/libosprey-emu-check.so)
 $(BUILD)/libosprey-emu-check.so: $(FATBINS)/libosprey-emu-check.so
 	$(Q)cp $< $@
 else

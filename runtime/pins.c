@@ -41,6 +41,7 @@ static int has_op(const struct osp_graph *graph, enum osp_op op)
 static const char *list_ops(const struct osp_graph *graph, char names[256])
 {
     int at = 0;
+    names[0] = 0;
     for (int op = 0; op < OSP_OP_COUNT && at < 256; op++)
         if (!graph || has_op(graph, (enum osp_op)op))
             at += snprintf(names + at, 256 - (size_t)at, "%s%s", at ? ", " : "", osp_op_name((enum osp_op)op));

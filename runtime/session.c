@@ -300,6 +300,9 @@ static int next_step(const struct osp_plan *plan, struct step *step)
 static osp_status start_nodes(struct osp_session *s, struct osp_plan *plan, int marks)
 {
     struct osp_call room;
+    struct osp_occupancy before;
+    if (marks && s->backend->occupancy)
+        s->backend->occupancy(s->device, &before); /* forgets what a run that failed left behind */
     for (struct step step = {0}; next_step(plan, &step);) {
         const struct osp_call *call = osp_plan_slice_call(plan, step.node, step.slice, &room);
         osp_status status = plan->nodes[step.node].kernel->run(s->device, call, osp_packs_state(s->packs, plan, step.node));

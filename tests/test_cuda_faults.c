@@ -337,6 +337,39 @@ static void each_call_fails(int graph)
 static void each_call_of_a_detection_fails(void **state) { each_call_fails(0); }
 static void each_call_of_a_graph_fails(void **state) { each_call_fails(1); }
 
+/* A launch that a failed run left behind, larger than the first node's, is not taken for the first node's of the next run. */
+static void a_failed_run_leaves_no_occupancy(void **state)
+{
+    struct driver driver;
+    struct osp_session *session;
+    struct osp_detections found;
+    struct osp_line first, again;
+    uint64_t n = 1;
+    need_kernels();
+    if (!open_ptx(&driver)) {
+        print_message("NOT RUN: %s is not there\n", ptx);
+        return;
+    }
+    driver.fail_at(0, 0);
+    assert_int_equal(osp_session_open(model, &(struct osp_session_options){.backend = "cuda", .driver = ptx}, &session), OSP_OK);
+    assert_int_equal(osp_detect(session, &picture, &found), OSP_OK);
+    osp_detections_free(&found);
+    osp_plan_line(osp_session_last_plan(session), 0, &first);
+    driver.fail_at(0, 0);
+    assert_int_equal(osp_detect(session, &picture, &found), OSP_OK);
+    osp_detections_free(&found);
+    for (int launches = 0; launches < 2; n++)
+        launches += !strcmp(driver.name(n), "cuLaunchKernel");
+    driver.fail_at(n - 1, 719); /* the first convolution */
+    expect_sentence("the second launch", osp_detect(session, &picture, &found), OSP_UNAVAILABLE, "cuLaunchKernel");
+    driver.fail_at(0, 0);
+    assert_int_equal(osp_detect(session, &picture, &found), OSP_OK);
+    osp_detections_free(&found);
+    osp_plan_line(osp_session_last_plan(session), 0, &again);
+    assert_true(first.waves > 0 && first.waves == again.waves && first.occupancy == again.occupancy);
+    osp_session_close(session);
+}
+
 /* -------------------------------------------------------------------------------------------------- */
 
 static int begin(void **state)
@@ -368,6 +401,7 @@ int main(void)
         cmocka_unit_test(a_graph_needs_a_gpu),
         cmocka_unit_test(each_call_of_a_detection_fails),
         cmocka_unit_test(each_call_of_a_graph_fails),
+        cmocka_unit_test(a_failed_run_leaves_no_occupancy),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

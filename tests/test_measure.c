@@ -267,7 +267,6 @@ static void columns_that_cannot_be(void **state)
     end(&rig);
 }
 
-/* The emulator is timed by the device's clock, and said to be no GPU. A graph has no layers, and one stage. */
 /* On the driver that interprets PTX: it knows the kernels' registers, and so how many blocks a multiprocessor would hold. The
  * emulator does not, and a CPU has none. */
 static void layers_say_how_they_fill_a_gpu(void **state)
@@ -304,6 +303,7 @@ static void layers_say_how_they_fill_a_gpu(void **state)
     end(&rig);
 }
 
+/* The emulator is timed by the device's clock, and said to be no GPU. A graph has no layers, and one stage. */
 static void emulated_columns(void **state)
 {
     struct rig rig;

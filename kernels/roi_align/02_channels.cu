@@ -4,7 +4,7 @@
  * FASTER  what a bin needs to know (level, place, weights) is worked out for 128 values together, where it was for 32; a tap of a
  *         warp is 512 bytes side by side
  * LIMIT   each of a proposal's bins still finds the level by two logarithms, and the places of its samples
- * NEEDS   at most 2^31 bins
+ * NEEDS   fewer than 2^31 bins
  */
 #include "kernels/roi_align/lanes.h"
 
