@@ -1,6 +1,6 @@
 /* What a rung asks of the driver while it runs: to launch, and to fill. Nothing is copied, allocated or waited for; no host round
- * trip lies between a network's layers, and nms of thousands of boxes is one chain of launches. And how full of its largest
- * launch the device is. */
+ * trip lies between a network's layers, and nms of thousands of boxes is one chain of launches. How full of its largest launch
+ * the device is. And which grids are too large to be asked for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,9 +172,64 @@ static void the_largest_launch_fills_the_device(void **state)
     ladder_by(run_filling, OSP_softmax, "150x91");
 }
 
+/* ---- Grids that there are not --------------------------------------------------------------------- */
+
+static const struct osp_kernel *find_rung(enum osp_op op, const char *name)
+{
+    const struct osp_ladder *ladder = climb_backend("emu")->ops[op];
+    int i = 0;
+    while (i < ladder->count - 1 && strcmp(ladder->rungs[i]->name, name) != 0)
+        i++;
+    assert_string_equal(ladder->rungs[i]->name, name);
+    return ladder->rungs[i];
+}
+
+/* The largest grid and the next one. Every operand has the shape; a rung looks at the one that its grid follows. */
+static void grids_end_where_the_driver_s_do(void **state)
+{
+    enum { THREADS = 0, ROWS = 1 };
+    static const char *const reasons[] = {"it counts its threads in 32 bits", "a grid has at most 65535"};
+    static const struct {
+        enum osp_op op;
+        const char *rung;
+        int64_t fits[4], not [4];
+        int why;
+    } grids[] = {
+        {OSP_scale, "wide", {65535, 1, 1, 4}, {65536, 1, 1, 4}, ROWS},
+        {OSP_scale, "wide", {1, 1, INT32_MAX, 4}, {1, 1, 1LL << 31, 4}, THREADS},
+        {OSP_maxpool, "wide", {65535, 1, 1, 4}, {65536, 1, 1, 4}, ROWS},
+        {OSP_maxpool, "wide", {1, 65535, 1, 4}, {1, 65536, 1, 4}, ROWS},
+        {OSP_maxpool, "wide", {1, 1, INT32_MAX, 1}, {1, 1, 1LL << 29, 4}, THREADS},
+        {OSP_upsample_add, "wide", {65535, 1, 1, 4}, {65536, 1, 1, 4}, ROWS},
+        {OSP_upsample_add, "wide", {1, 65535, 1, 4}, {1, 65536, 1, 4}, ROWS},
+        {OSP_upsample_add, "wide", {1, 1, INT32_MAX, 4}, {1, 1, 1LL << 31, 4}, THREADS},
+        {OSP_avgpool, "rows", {65535, 1, 1, 4}, {65536, 1, 1, 4}, ROWS},
+        {OSP_roi_align, "channels", {(1 << 25) - 1, 8, 8, 4}, {1 << 25, 8, 8, 4}, THREADS},
+        {OSP_resize, "table", {65535, 32, 32, 3}, {65536, 32, 32, 3}, ROWS},
+        {OSP_resize, "words", {1, 65535 * 32, 32, 3}, {1, 65535 * 32 + 1, 32, 3}, ROWS},
+        {OSP_resize, "staged", {65535, 32, 32, 3}, {65536, 32, 32, 3}, ROWS},
+        {OSP_rpn_decode, "wide", {65535, 7}, {65536, 7}, ROWS},
+        {OSP_box_decode, "warp", {65535, 7, 4}, {65536, 7, 4}, ROWS},
+    };
+    for (size_t i = 0; i < sizeof grids / sizeof *grids; i++) {
+        const struct osp_kernel *kernel = find_rung(grids[i].op, grids[i].rung);
+        for (int over = 0; over < 2; over++) {
+            const int64_t *dim = over ? grids[i].not : grids[i].fits;
+            struct osp_call call = {.dims = {(int)dim[0], (int)dim[1], (int)dim[2]}};
+            for (int k = 0; k < OSP_MAX_INPUTS; k++)
+                memcpy(call.in[k].shape.dim, dim, 4 * sizeof *dim);
+            call.out[0].shape = call.in[0].shape;
+            const char *refusal = kernel->refuses(NULL, &call);
+            if (over ? !refusal || !strstr(refusal, reasons[grids[i].why]) : refusal != NULL)
+                fail_msg("%s %s, row %zu: %s", osp_op_name(grids[i].op), kernel->name, i, refusal ? refusal : "accepted");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_rung_only_launches), cmocka_unit_test(nms_never_waits),
-                                       cmocka_unit_test(the_largest_launch_fills_the_device)};
+                                       cmocka_unit_test(the_largest_launch_fills_the_device),
+                                       cmocka_unit_test(grids_end_where_the_driver_s_do)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
