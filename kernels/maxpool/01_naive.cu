@@ -2,7 +2,7 @@
  *
  * CHANGE  the definition: one thread for each output value, neighbouring threads on neighbouring channels
  * FASTER  a tap of a warp is one request of whole sectors; taps that overlap with a neighbour's come from the cache
- * LIMIT   memory; each thread also works out its place by four divisions
+ * LIMIT   memory; each thread also works out its place by three divisions of 64 bits
  * NEEDS   any shape
  */
 #include "kernels/maxpool/maxpool.h"

@@ -1,7 +1,7 @@
 /* maxpool / wide
  *
  * CHANGE  a thread takes four neighbouring channels as one float4, where C is a multiple of four; the grid has rows and images
- * FASTER  one division of 32 bits finds a thread's place, where four of 64 did, and like the loop and the addresses it serves
+ * FASTER  one division of 32 bits finds a thread's place, where three of 64 did, and like the loop and the addresses it serves
  *         four outputs; a tap of a warp is 512 bytes in a row
  * LIMIT   memory; a 3x3 window at stride 2 loads each value two or three times, from the cache after the first
  * NEEDS   at most 65535 rows and images; one channel a thread where C is no multiple of four

@@ -2,7 +2,7 @@
  *
  * CHANGE  the definition: one thread for each output pixel normalises its four neighbours and mixes them
  * FASTER  neighbouring threads take neighbouring columns
- * LIMIT   divisions: twelve bytes a pixel, each divided by 255 and by std; three of 64 bits find a thread's place
+ * LIMIT   divisions: twelve bytes a pixel, each divided by 255 and by std; two of 64 bits find a thread's place
  * NEEDS   any shape
  */
 #include "kernels/resize/resize.h"

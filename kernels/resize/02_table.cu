@@ -3,7 +3,7 @@
  * CHANGE  a block takes a tile of a picture, and works out once what its pixels have in common: what each of the 256 bytes is
  *         worth in each channel, to look it up, and where a column looks
  * FASTER  a byte costs a read of shared memory where it cost two or three divisions; a thread finds its place without any, where
- *         it took three of 64 bits
+ *         it took two of 64 bits
  * LIMIT   single bytes are read: a warp's request of 32 neighbouring pixels covers 96 bytes, a byte of each sector at a time
  * NEEDS   at most 65535 images
  */
