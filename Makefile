@@ -139,7 +139,8 @@ $$(BUILD)/%.$(1).o: %.simd.c
 endef
 $(foreach i,$(ISAS),$(eval $(call SIMD_RULE,$(i))))
 
-# What the test programs share stands once: linked into each, it would fill 5 GB, and under the sanitizers 8.
+# What the test programs share stands once: linked into each, it would fill 5 GB, and under the sanitizers 8. -Bsymbolic: its calls to
+# itself stay its own, as in the program, whatever else a test opens.
 $(BUILD)/tests/libtests.so: $(HELP_OBJ) $(TOOL_OBJ) $(BUILD)/libosprey.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-Bsymbolic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(LDLIBS) -lcmocka

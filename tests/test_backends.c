@@ -9,6 +9,7 @@
 
 #include "networks.h"
 #include "process.h"
+#include "sanitized.h"
 #include "scratch.h"
 
 #define PHOTO OSP_SOURCE "/models/demo/camera.png"
@@ -38,11 +39,7 @@ static void expect_same(const struct network *network, const struct osp_session_
 }
 
 /* Under a sanitizer one small network has to do. */
-#ifdef __SANITIZE_ADDRESS__
-enum { FIRST = 2, END = 3 };
-#else
-enum { FIRST = 0, END = 5 };
-#endif
+enum { FIRST = SANITIZED ? 2 : 0, END = SANITIZED ? 3 : 5 };
 
 static void all_networks_on_the_emulator(void **state)
 {

@@ -13,6 +13,7 @@
 #include "runtime/backend.h"
 #include "runtime/constant.h"
 #include "runtime/shape.h"
+#include "sanitized.h"
 
 static const struct osp_backend *backend(const char *name)
 {
@@ -48,11 +49,7 @@ static int is_here(void)
 /* ---- Networks ---------------------------------------------------------------------------------------- */
 
 /* Under a sanitizer one small network has to do. */
-#ifdef __SANITIZE_ADDRESS__
-enum { FIRST = 2, END = 3 };
-#else
-enum { FIRST = 0, END = 5 };
-#endif
+enum { FIRST = SANITIZED ? 2 : 0, END = SANITIZED ? 3 : 5 };
 
 static void networks_agree_with_the_cpu(void **state)
 {

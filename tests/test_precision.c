@@ -16,6 +16,7 @@
 #include "networks.h"
 #include "runtime/backend.h"
 #include "runtime/constant.h"
+#include "sanitized.h"
 #include "scratch.h"
 #include "tools/compare/compare.h"
 
@@ -260,11 +261,7 @@ static void compare(const struct osp_detections *want, const struct osp_detectio
 }
 
 /* Under a sanitizer one network and one precision have to do. */
-#ifdef __SANITIZE_ADDRESS__
-enum { NETWORKS = 1, PRECISIONS = 1 };
-#else
-enum { NETWORKS = 2, PRECISIONS = 3 };
-#endif
+enum { NETWORKS = SANITIZED ? 1 : 2, PRECISIONS = SANITIZED ? 1 : 3 };
 
 static void boxes_stay(void **state)
 {

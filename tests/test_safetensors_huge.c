@@ -14,18 +14,8 @@
 #include <unistd.h>
 
 #include "runtime/safetensors.h"
+#include "sanitized.h"
 #include "tests/folder.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static char *folder;
 

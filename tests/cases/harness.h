@@ -17,6 +17,7 @@
 
 #include "block.h"
 #include "cases.h"
+#include "tests/sanitized.h"
 
 enum { HARNESS_DEVICES = 32, HARNESS_SHOWN = 20 };
 
