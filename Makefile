@@ -26,7 +26,7 @@ CFLAGS   ?= -O3 -g
 CFLAGS   += -std=c11 $(WARN) -ffp-contract=off -fno-math-errno -fopenmp -fPIC -MMD -MP
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 ifeq ($(SAN),1)
-CFLAGS   += -O2 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CFLAGS   += -O2 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=address,undefined
 export UBSAN_OPTIONS := print_stacktrace=1
 # gcc 12's libasan misreads the thread-local blocks of opened libraries since glibc 2.25, and its leak check then crashes.

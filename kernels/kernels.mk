@@ -17,7 +17,7 @@ CXXFLAGS   ?= -O3 -g
 CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-pass-failed,-Wno-restrict) \
               -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
 ifeq ($(SAN),1)
-CXXFLAGS   += -O2 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CXXFLAGS   += -O2 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 # g++ -O3 unrolls the inner loops of a register tile before it could make vectors of them: twice the time for a whole network.
