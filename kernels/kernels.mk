@@ -17,7 +17,7 @@ CXXFLAGS   ?= -O3 -g
 CXXFLAGS   += -std=c++20 -Wall -Wextra -Werror -Wvla -Wno-unused-parameter -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-pass-failed,-Wno-restrict) \
               -ffp-contract=off -fno-math-errno -fno-exceptions -fno-rtti -fPIC -MMD -MP
 ifeq ($(SAN),1)
-CXXFLAGS   += -O2 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CXXFLAGS   += $(SANITIZE)
 endif
 
 # g++ -O3 unrolls the inner loops of a register tile before it could make vectors of them: twice the time for a whole network.
@@ -125,7 +125,7 @@ $(BUILD)/tests/test_cudnn $(BUILD)/tests/test_cudnn_faults: | $(BUILD)/tests/lib
 endif
 
 # ---- The checked emulator: the kernels under our own -fsanitize=thread hooks, which the linker must not see ------
-CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
+CHECK_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% --param=asan%,$(CXXFLAGS)) -O1 -fvisibility=hidden -DEMU_CHECKED
 CHECK_OBJ  := $(KERNEL_SRC:%.cu=$(BUILD)/%.check.o) $(EMU_SRC:%.cpp=$(BUILD)/%.check.o)
 HOOKS      := -fsanitize=thread $(if $(findstring clang,$(CC)),-fno-vectorize -fno-slp-vectorize -mllvm -tsan-instrument-read-before-write=1 -mllvm -disable-loop-idiom-all,-fno-tree-vectorize)
 

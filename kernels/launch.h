@@ -62,11 +62,11 @@ template <class... A> struct cuda_launcher<void(A...)> {
 
 static inline unsigned cuda_blocks(int64_t count, int64_t each) { return (unsigned)((count + each - 1) / each); }
 
-/* Why there is no grid of `x` threads, counted in 32 bits, in each of y rows of blocks of z images; NULL: there is. */
+/* Why there is no grid of x pieces of work, counted in 32 bits, in each of y rows of blocks of z images; NULL: there is. */
 static inline const char *cuda_grid_refuses(int64_t x, int64_t y, int64_t z)
 {
     return y > 65535 || z > 65535 ? "a grid has at most 65535 rows, and as many images"
-           : x > INT32_MAX        ? "it counts its threads in 32 bits"
+           : x > INT32_MAX        ? "it counts its work in 32 bits"
                                   : nullptr;
 }
 #endif

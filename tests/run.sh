@@ -32,6 +32,7 @@ fi
 
 LOGS=$(mktemp -d "${BUILD:-build}/tests/run.XXXXXX") || exit 1
 export LOGS
+export OMP_WAIT_POLICY=passive # programs share the cores: a thread that spins while it waits takes the core that it waits for
 trap 'rm -rf "$LOGS"' EXIT
 trap 'exit 130' INT TERM
 printf '%s\n' "$@" | xargs -P "${JOBS:-$(nproc)}" -I{} sh "$0" --one {}

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "cases/harness.h"
+#include "sanitized.h"
 
 static void open_devices(struct harness *harness)
 {
     *harness = (struct harness){.backends = osp_backends};
     harness_add(harness, "cpu", &(struct osp_device_options){.threads = 1});
-    harness_add(harness, "emu", &(struct osp_device_options){.threads = 1});
+    if (!SANITIZED) /* test_kernels shows the sanitizers the emulator */
+        harness_add(harness, "emu", &(struct osp_device_options){.threads = 1});
     harness_add(harness, "cuda", &(struct osp_device_options){.driver = "ptx"});
 }
 

@@ -188,7 +188,7 @@ static const struct osp_kernel *find_rung(enum osp_op op, const char *name)
 static void grids_end_where_the_driver_s_do(void **state)
 {
     enum { THREADS = 0, ROWS = 1 };
-    static const char *const reasons[] = {"it counts its threads in 32 bits", "a grid has at most 65535"};
+    static const char *const reasons[] = {"it counts its work in 32 bits", "a grid has at most 65535"};
     static const struct {
         enum osp_op op;
         const char *rung;

@@ -46,7 +46,8 @@ static osp_status run(struct osp_device *device, const struct osp_call *call, st
 
 static const char *refuses(const struct osp_device *, const struct osp_call *call)
 {
-    return call->in[0].shape.dim[0] <= 65535 ? nullptr : "a grid has at most 65535 images";
+    const int64_t *dim = call->in[0].shape.dim;
+    return cuda_grid_refuses(dim[3], dim[0], 1);
 }
 
 extern "C" const struct osp_kernel cuda_avgpool_rows = {.name = "rows", .refuses = refuses, .run = run};

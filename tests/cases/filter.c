@@ -1,6 +1,11 @@
 #include "filter.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 /* Of each product, relative: 0 while a reference is made. */
 static double product_error;
@@ -20,8 +25,6 @@ static double rounded(double x)
     double step = ldexp(1, (exponent < rounding->lowest ? rounding->lowest : exponent) - rounding->bits + 1);
     return rounding->away ? copysign(floor(fabs(x) / step + 0.5) * step, x) : nearbyint(x / step) * step;
 }
-
-double case_product(double x, double w) { return rounding ? rounded(x) * rounded(w) : x * w; }
 
 /* Of activations that divide: slopes of at most 1.5; then x + 3, the product and the quotient are rounded. */
 static double divided(double slack, double value) { return 2 * slack + 0x1p-22 * (3 + (value < 0 ? -value : value)); }
@@ -46,11 +49,30 @@ void case_put(const struct case_view *view, int64_t i, const struct case_sum *su
     view->slack[0][i] = slack == slack ? slack : INFINITY;
 }
 
-static void put_rounded(const struct case_view *view, const struct rounding *to)
+static float *rounded_copy(const float *from, int64_t count)
 {
+    float *copy = malloc((size_t)count * sizeof *copy);
+    assert_non_null(copy);
+    for (int64_t i = 0; i < count; i++)
+        copy[i] = (float)rounded(from[i]);
+    return copy;
+}
+
+/* The reference of operands that were rounded, once each and not for each product. */
+static void put_rounded(const struct case_view *given, const struct rounding *to)
+{
+    struct case_view view = *given;
+    struct osp_call call = *given->call;
     rounding = to;
-    (view->call->op == OSP_linear ? &cases_linear : &cases_conv2d)->reference(view);
+    float *x = rounded_copy(call.in[0].data, osp_shape_count(&call.in[0].shape)),
+          *w = rounded_copy(view.constant[OSP_WEIGHT], osp_shape_count(&view.test->constant[OSP_WEIGHT].shape));
+    call.in[0].data = x;
+    view.constant[OSP_WEIGHT] = w;
+    view.call = &call;
+    (call.op == OSP_linear ? &cases_linear : &cases_conv2d)->reference(&view);
     rounding = NULL;
+    free(x);
+    free(w);
 }
 void case_rounded_tf32(const struct case_view *view) { put_rounded(view, &(struct rounding){11, -126, INFINITY, true}); }
 void case_rounded_f16(const struct case_view *view) { put_rounded(view, &(struct rounding){11, -14, 65520, false}); }

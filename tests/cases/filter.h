@@ -16,9 +16,6 @@ static inline void case_add(struct case_sum *sum, double product)
     sum->terms++;
 }
 
-/* x * w, which the references sum: exactly, but while one of the bounds of rounded operands is made. */
-double case_product(double x, double w);
-
 /* Writes activation(sum) as element i of output 0, and its slack: none where x holds whole numbers and the activation does not
  * divide. */
 void case_put(const struct case_view *view, int64_t i, const struct case_sum *sum, enum osp_activation activation);

@@ -57,7 +57,7 @@ void harness_open(struct harness *harness, const struct osp_backend *const *back
         for (int i = 0; i < CASE_COUNT(isas); i++) {
             if (!isas[i] && harness->count > before)
                 continue; /* the default is one of those that were opened */
-            for (int threads = 1; threads <= 3; threads++)
+            for (int threads = 1; threads <= 3; threads += SANITIZED ? 2 : 1)
                 open_bench(harness, backends[b], &(struct osp_device_options){.threads = threads, .isa = isas[i]});
         }
     }
@@ -372,7 +372,8 @@ static void run_once(const struct subject *subject, struct problem *problem, str
     block_free(bench, &scratch);
 }
 
-/* Returns whether the rung took the call. */
+/* Returns whether the rung took the call. It runs twice: what a run leaves in the node's state must not change the next one's bits;
+ * under a sanitizer it is enough that one device shows that. */
 static bool run_rung(const struct subject *subject, struct problem *problem, bool plainest, void *first[OSP_MAX_OUTPUTS])
 {
     const struct osp_kernel *kernel = subject->kernel;
@@ -396,9 +397,8 @@ static bool run_rung(const struct subject *subject, struct problem *problem, boo
     if (status != OSP_OK) {
         complain(subject, "prepare failed: %s", osp_message());
     } else {
-        int before = subject->harness->failures;
-        run_once(subject, problem, &state, first);
-        if (subject->harness->failures == before)
+        int before = subject->harness->failures, times = SANITIZED && first[0] ? 1 : 2;
+        for (int i = 0; i < times && subject->harness->failures == before; i++)
             run_once(subject, problem, &state, first);
     }
     if (kernel->release)

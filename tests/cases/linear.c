@@ -15,7 +15,7 @@ static void reference(const struct case_view *view)
         }
         struct case_sum sum = {0};
         for (int64_t c = 0; c < columns; c++)
-            case_add(&sum, case_product((double)rows[row * columns + c], (double)view->constant[OSP_WEIGHT][k * columns + c]));
+            case_add(&sum, (double)rows[row * columns + c] * view->constant[OSP_WEIGHT][k * columns + c]);
         if (view->constant[OSP_BIAS])
             case_add(&sum, view->constant[OSP_BIAS][k]);
         case_put(view, i, &sum, view->call->attrs->linear.activation);

@@ -10,7 +10,7 @@
 TEST_EMU      := $(BUILD)/tests/emu
 TEST_EMU_SRC  := $(wildcard tests/emu/*.cu)
 TEST_EMU_CXX  := $(foreach c,g++ clang++,$(if $(shell command -v $(c)),$(c)))
-TEST_EMU_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% -Wno-restrict,$(CXXFLAGS)) $(VECTORS) -fvisibility=hidden $(if $(filter local,$*),-w)
+TEST_EMU_FLAGS = $(filter-out -O% -fsanitize% -fno-sanitize% --param=asan% -Wno-restrict,$(CXXFLAGS)) $(VECTORS) -fvisibility=hidden $(if $(filter local,$*),-w)
 TEST_EMU_PTX  := $(if $(NVCC),$(patsubst tests/emu/%.cu,$(TEST_EMU)/%.ptx,$(filter-out tests/emu/local.cu,$(TEST_EMU_SRC))))
 
 HOOKS_g++     := -fsanitize=thread -fno-tree-vectorize
@@ -35,7 +35,7 @@ $(foreach c,$(TEST_EMU_CXX),$(eval $(call TEST_EMU_BUILD,check-$(c),$(c),-O1 -DE
 TEST_EMU_SETS += $(TEST_EMU)/ucontext.so
 $(TEST_EMU)/ucontext/%.o: kernels/emu/%.cpp
 	@mkdir -p $(@D); echo "  CXX   $< (ucontext)"
-	$(Q)$(CXX) $(CPPFLAGS) $(filter-out -O% -fsanitize% -fno-sanitize%,$(CXXFLAGS)) -O1 -DEMU_UCONTEXT -c -o $@ $<
+	$(Q)$(CXX) $(CPPFLAGS) $(filter-out -O% -fsanitize% -fno-sanitize% --param=asan%,$(CXXFLAGS)) -O1 -DEMU_UCONTEXT -c -o $@ $<
 $(TEST_EMU)/ucontext.so: $(TEST_EMU_SRC:tests/emu/%.cu=$(TEST_EMU)/fast/%.o) $(EMU_SRC:kernels/emu/%.cpp=$(TEST_EMU)/ucontext/%.o)
 	@echo "  LINK  $@"
 	$(Q)$(CXX) -shared -Wl,-Bsymbolic -o $@ $^ -pthread

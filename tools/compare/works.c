@@ -42,7 +42,8 @@ static osp_status choose_columns(struct comparison *comparison, int workload)
         if (column->emulated) {
             status = skip(&column->cells[workload], "emulated: it joins the single picture only");
         } else if (run > patience * comparison->seconds) {
-            snprintf(why, sizeof why, "a run would take about %.0f s; --seconds %.0f lets it", run, ceil(run / patience));
+            snprintf(why, sizeof why, "a run would take about %.*f s; --seconds %.0f lets it", run < 10 ? 2 : 0, run,
+                     ceil(run / patience));
             status = skip(&column->cells[workload], why);
         }
     }
